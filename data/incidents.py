@@ -1,0 +1,170 @@
+"""Incidents: one per project and kind at a time, opened, added to, suppressed, resolved."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Literal
+
+from psycopg.types.json import Jsonb
+
+from config.errors import OpsloreError
+from data.database import Connection, Database
+from data.named_sql import read_queries
+from data.records import Severity
+
+_SQL = read_queries("incidents")
+
+IncidentState = Literal["open", "resolved"]
+
+DOWN = "down"
+DEGRADED = "degraded"
+FLEET_UNREACHABLE = "fleet_unreachable"
+
+
+class IncidentUnknown(OpsloreError):
+    """There is no incident of this number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What an incident is opened for; `project` is None for the fleet as a hub sees it."""
+
+    project: str | None
+    kind: str
+    severity: Severity
+    title: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solved:
+    """What an incident is resolved for."""
+
+    project: str | None
+    kind: str
+    at: datetime
+    resolution: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """An incident after a problem was added; `opened` is False when it was open before."""
+
+    id: int
+    project: str | None
+    kind: str
+    severity: Severity
+    title: str
+    opened_at: datetime
+    opened: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """An incident that was resolved by this call."""
+
+    id: int
+    project: str | None
+    kind: str
+    severity: Severity
+    title: str
+    opened_at: datetime
+    resolved_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppressed:
+    """An incident that another one explains."""
+
+    id: int
+    project: str
+    kind: str
+    title: str
+    cause_id: int
+    cause_project: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """An incident as a person asks for it."""
+
+    id: int
+    project: str | None
+    kind: str
+    severity: Severity
+    state: IncidentState
+    title: str
+    opened_at: datetime
+    updated_at: datetime
+    resolved_at: datetime | None
+    resolution: str | None
+    cause_incident_id: int | None
+    explanation: str | None
+
+
+async def open_or_update(connection: Connection, problems: Sequence[Problem]) -> list[Opened]:
+    """Open an incident per problem, or add to the one that is open for the same project and kind.
+
+    `problems` holds at most one per project and kind.
+    """
+    given = Jsonb([asdict(problem) for problem in problems])
+    cursor = await connection.execute(_SQL["open_incidents"], {"problems": given})
+    return [Opened(**row) for row in await cursor.fetchall()]
+
+
+async def resolve(connection: Connection, solved: Sequence[Solved]) -> list[Resolved]:
+    """Resolve what is still open and return it; what is resolved already is left alone."""
+    given = Jsonb([asdict(one) for one in solved])
+    cursor = await connection.execute(_SQL["resolve_incidents"], {"solved": given})
+    return [Resolved(**row) for row in await cursor.fetchall()]
+
+
+async def suppress_dependents(
+    connection: Connection, dependencies: Mapping[str, Sequence[str]]
+) -> list[Suppressed]:
+    """Link open incidents to the outage of a project that theirs depends on.
+
+    `dependencies` maps a project to all projects it depends on, also through others. Only an
+    incident that began with the outage, or after it, is explained by it.
+    """
+    pairs = [
+        {"project": project, "dependency": dependency}
+        for project, upstream in dependencies.items()
+        for dependency in upstream
+    ]
+    cursor = await connection.execute(
+        _SQL["suppress_dependents"], {"dependencies": Jsonb(pairs)}
+    )
+    return [Suppressed(**row) for row in await cursor.fetchall()]
+
+
+async def suppress_by_fleet(
+    connection: Connection, projects: Sequence[str], at: datetime
+) -> list[Suppressed]:
+    """Link outages of these projects to the open incident of the hub's own network, if any."""
+    cursor = await connection.execute(
+        _SQL["suppress_by_fleet"], {"projects": list(projects), "at": at}
+    )
+    return [Suppressed(**row) for row in await cursor.fetchall()]
+
+
+async def list_newest(
+    database: Database, *, project: str | None = None, open_only: bool = False, limit: int = 50
+) -> list[Incident]:
+    """Return incidents, the newest first."""
+    params = {"project": project, "open_only": open_only, "limit": limit}
+    return [Incident(**row) for row in await database.fetch_all(_SQL["list_incidents"], params)]
+
+
+async def find(database: Database, incident_id: int) -> Incident:
+    """Return one incident.
+
+    Raises:
+        IncidentUnknown: no such incident.
+    """
+    row = await database.fetch_one(_SQL["find_incident"], {"incident_id": incident_id})
+    if row is None:
+        raise IncidentUnknown(
+            f"there is no incident {incident_id}; `opslore incidents list` shows them"
+        )
+    return Incident(**row)

@@ -1,0 +1,25 @@
+"""JSON as the database and the terminal see it."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+
+def to_json(value: Any) -> str:
+    """Return compact JSON that Postgres accepts: no NaN, no NUL, instants in ISO 8601.
+
+    Raises:
+        ValueError: a number in `value` is not finite.
+    """
+    text = json.dumps(value, default=_plain, separators=(",", ":"), allow_nan=False)
+    return text.replace("\\u0000", "\\ufffd") if "\\u0000" in text else text
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, (set, frozenset, tuple)):
+        return sorted(value)
+    raise TypeError(f"cannot be JSON: {type(value).__name__}")

@@ -1,0 +1,3 @@
+-- take_name --
+-- Hold a hub's name for as long as this connection lives; false when another hub has it.
+SELECT pg_try_advisory_lock(7307702, hashtext(%(name)s)) AS taken;

@@ -1,0 +1,62 @@
+-- open_incidents --
+-- Open incidents, or add to the one that is open already for the same project and kind.
+INSERT INTO incidents AS incident (project, kind, severity, title, opened_at, updated_at)
+SELECT project, kind, severity, title, at, at
+FROM jsonb_to_recordset(%(problems)s) AS given
+     (project text, kind text, severity text, title text, at timestamptz)
+ON CONFLICT (coalesce(project, ''), kind) WHERE state <> 'resolved' DO UPDATE
+    SET updated_at = excluded.updated_at, title = excluded.title,
+        severity = CASE WHEN incident.severity = 'critical' THEN 'critical'
+                        ELSE excluded.severity END
+RETURNING id, project, kind, severity, title, opened_at, (xmax = 0) AS opened;
+
+-- resolve_incidents --
+-- Close incidents that are still open; one that is resolved already is left alone.
+UPDATE incidents
+SET state = 'resolved', resolved_at = given.at, updated_at = given.at,
+    resolution = given.resolution
+FROM jsonb_to_recordset(%(solved)s) AS given
+     (project text, kind text, at timestamptz, resolution text)
+WHERE incidents.project IS NOT DISTINCT FROM given.project AND incidents.kind = given.kind
+  AND incidents.state <> 'resolved'
+RETURNING id, incidents.project, incidents.kind, severity, title, opened_at, resolved_at;
+
+-- suppress_dependents --
+-- Link open incidents to the outage that explains them: that of a project they depend on.
+UPDATE incidents
+SET cause_incident_id = cause.id, updated_at = greatest(incidents.updated_at, cause.opened_at)
+FROM jsonb_to_recordset(%(dependencies)s) AS upstream (project text, dependency text)
+JOIN incidents AS cause
+  ON cause.project = upstream.dependency AND cause.kind = 'down' AND cause.state <> 'resolved'
+WHERE incidents.project = upstream.project AND incidents.state <> 'resolved'
+  AND incidents.cause_incident_id IS NULL
+  AND incidents.opened_at >= cause.opened_at - interval '1 minute'
+RETURNING incidents.id, incidents.project, incidents.kind, incidents.title,
+          cause.id AS cause_id, cause.project AS cause_project;
+
+-- suppress_by_fleet --
+-- Link outages to the open incident that says the hub's own network is gone.
+UPDATE incidents
+SET cause_incident_id = fleet.id, updated_at = greatest(incidents.updated_at, %(at)s)
+FROM incidents AS fleet
+WHERE fleet.kind = 'fleet_unreachable' AND fleet.state <> 'resolved'
+  AND incidents.kind = 'down' AND incidents.state <> 'resolved'
+  AND incidents.cause_incident_id IS NULL AND incidents.project = ANY (%(projects)s)
+  AND incidents.opened_at >= fleet.opened_at - interval '1 minute'
+RETURNING incidents.id, incidents.project, incidents.kind, incidents.title,
+          fleet.id AS cause_id, NULL AS cause_project;
+
+-- list_incidents --
+-- Incidents, the newest first.
+SELECT id, project, kind, severity, state, title, opened_at, updated_at, resolved_at, resolution,
+       cause_incident_id, explanation
+FROM incidents
+WHERE (%(project)s::text IS NULL OR project = %(project)s)
+  AND (NOT %(open_only)s OR state <> 'resolved')
+ORDER BY id DESC LIMIT %(limit)s;
+
+-- find_incident --
+-- One incident.
+SELECT id, project, kind, severity, state, title, opened_at, updated_at, resolved_at, resolution,
+       cause_incident_id, explanation
+FROM incidents WHERE id = %(incident_id)s;

@@ -1,0 +1,133 @@
+"""The agent that watches the hub itself, and records it as it records the projects."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import psutil
+
+from data import events, system_health
+from data.database import Database
+from data.events import NewEvent
+from data.system_health import Vitals
+from flows.agent import Agent
+from flows.health.monitor import HealthMonitor
+from flows.polling.poller import Poller
+from flows.registry.registrar import Registrar
+from flows.runs import Cycle, FlowRuns
+
+EVERY_S = 10.0
+MUCH_LAG_MS = 1_000
+MUCH_QUEUE = 10_000
+
+
+class VitalsRecorder(Agent):
+    """Writes one row of `system_health` every 10 s and tells when Prefect goes and comes."""
+
+    name = "vitals"
+
+    def __init__(
+        self,
+        hub: str,
+        database: Database,
+        *,
+        poller: Poller,
+        monitor: HealthMonitor,
+        registrar: Registrar,
+        runs: FlowRuns,
+        prefect_wanted: bool,
+    ) -> None:
+        super().__init__(hub)
+        self._database = database
+        self._poller, self._monitor, self._registrar = poller, monitor, registrar
+        self._runs = runs
+        self._prefect_wanted = prefect_wanted
+        self._prefect_was_reachable: bool | None = None
+        self._process = psutil.Process()
+        self._counted = 0
+        self.latest: Vitals | None = None
+
+    async def start(self) -> None:
+        self._process.cpu_percent()
+        self._counted = self._asked()
+
+    async def handle(self, cycle: Cycle) -> None:
+        await asyncio.sleep(EVERY_S)
+        await self._tell_of_prefect(cycle)
+        asked = self._asked()
+        vitals = self._look((asked - self._counted) / EVERY_S, await self._database.latency_ms())
+        self._counted = asked
+        self.latest = vitals
+        await system_health.append(self._database, vitals)
+        self.handled += 1
+        cycle.summary = (
+            f"{vitals.status}: {vitals.projects} projects, {vitals.probes_per_s:.1f} probes/s,"
+            f" lag {vitals.cycle_lag_ms:.0f} ms, CPU {vitals.cpu_percent:.0f} %,"
+            f" {vitals.memory_bytes / 1e6:.0f} MB"
+        )
+
+    def cycle_name(self, now: datetime) -> str:
+        return f"record vitals {now:%H:%M:%S}"
+
+    def _asked(self) -> int:
+        tally = self._poller.tally
+        return self._poller.handled + tally.probes + tally.scrapes
+
+    def _look(self, probes_per_s: float, database_ms: float) -> Vitals:
+        lag_ms = self._poller.tally.worst_lag_s * 1_000
+        troubles = [
+            trouble
+            for trouble, is_so in (
+                ("the projects file has faults", self._registrar.config_error is not None),
+                ("probes start late", lag_ms > MUCH_LAG_MS),
+                ("samples wait to be stored", len(self._poller.outbox) > MUCH_QUEUE),
+                ("samples were lost", self._poller.outbox.dropped > 0),
+                (
+                    "Prefect does not answer, monitoring goes on without it",
+                    self._prefect_wanted and not self._runs.reachable,
+                ),
+                ("most of the fleet does not answer", self._monitor.suspicion.suspected),
+            )
+            if is_so
+        ]
+        return Vitals(
+            hub=self.hub,
+            recorded_at=datetime.now(UTC),
+            status="degraded" if troubles else "healthy",
+            projects=len(self._poller.roster.held),
+            probes_per_s=probes_per_s,
+            cycle_lag_ms=lag_ms,
+            queue_depth=len(self._poller.outbox),
+            database_ms=database_ms,
+            prefect_ms=self._runs.latency_ms,
+            prefect_reachable=self._runs.reachable,
+            network_suspected=self._monitor.suspicion.suspected,
+            cpu_percent=self._process.cpu_percent(),
+            memory_bytes=self._process.memory_info().rss,
+            config_error=self._registrar.config_error,
+            detail="; ".join(troubles) or None,
+        )
+
+    async def _tell_of_prefect(self, cycle: Cycle) -> None:
+        """Record that Prefect came or went; that it is not there yet at the start is no news."""
+        reachable = self._runs.reachable
+        if reachable == bool(self._prefect_was_reachable):
+            return
+        known, self._prefect_was_reachable = self._prefect_was_reachable, reachable
+        message = (
+            "Prefect answers: cycles show as flow runs"
+            if reachable
+            else "Prefect does not answer: monitoring goes on, its cycles are not shown there"
+        )
+        cycle.log(message)
+        await events.record(
+            self._database,
+            NewEvent(
+                occurred_at=datetime.now(UTC),
+                hub=self.hub,
+                agent=self.name,
+                kind="PrefectReachable" if reachable else "PrefectUnreachable",
+                severity="info" if reachable else "warning",
+                message=message,
+                details={"first": known is None},
+            ),
+        )

@@ -1,0 +1,90 @@
+"""The one place where the parts of a hub are put together."""
+
+from dataclasses import dataclass
+
+from config.hub_file import HubSettings
+from config.settings import Settings
+from data.bus import Bus
+from data.database import Database
+from data.history import Archive
+from data.records import HealthSample, MetricSample, StatusReport
+from flows.analysis.analyser import MetricsAnalyser
+from flows.crew import Crew
+from flows.feed import Feed
+from flows.health.monitor import HealthMonitor
+from flows.polling.poller import Poller
+from flows.polling.roster import Roster
+from flows.registry.registrar import Registrar
+from flows.runs import FlowRuns
+from flows.upkeep.maintainer import Maintainer
+from flows.upkeep.vitals import VitalsRecorder
+
+REGISTRY_CHANNEL = "opslore_projects"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubPlan:
+    """Everything a hub must be told. `name` is wanted, not promised: see `data.hub_name`."""
+
+    settings: Settings
+    hub: HubSettings
+    database_url: str
+    prefect_api_url: str | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubParts:
+    """What of an assembled hub the program itself needs."""
+
+    crew: Crew
+    vitals: VitalsRecorder
+
+
+def assemble(
+    plan: HubPlan, name: str, *, database: Database, bus: Bus, runs: FlowRuns
+) -> HubParts:
+    """Connect the agents: the poller feeds the monitor and the analyser, which may ask it back."""
+    health, metrics, reports = Feed[HealthSample](), Feed[MetricSample](), Feed[StatusReport]()
+    roster = Roster(database, name, plan.hub.polling.lease)
+    poller = Poller(
+        name,
+        database,
+        plan.hub.polling,
+        roster,
+        bus.listener(REGISTRY_CHANNEL),
+        health=health,
+        metrics=metrics,
+        reports=reports,
+    )
+    monitor = HealthMonitor(
+        name,
+        database,
+        plan.hub,
+        roster,
+        health=health,
+        reports=reports,
+        ask_soon=poller.ask_soon,
+    )
+    analyser = MetricsAnalyser(
+        name, database, plan.hub, roster, metrics=metrics, ask_soon=poller.ask_soon
+    )
+    registrar = Registrar(name, database, plan.hub, plan.settings.projects_file)
+    archive = Archive(plan.settings.home / "history", plan.database_url)
+    maintainer = Maintainer(name, database, plan.hub.retention, archive, runs)
+    vitals = VitalsRecorder(
+        name,
+        database,
+        poller=poller,
+        monitor=monitor,
+        registrar=registrar,
+        runs=runs,
+        prefect_wanted=plan.prefect_api_url is not None,
+    )
+    crew = Crew(
+        database,
+        name,
+        [maintainer, registrar, vitals, analyser, monitor, poller],
+        heartbeat_s=plan.hub.polling.heartbeat.total_seconds(),
+    )
+    return HubParts(crew=crew, vitals=vitals)

@@ -1,0 +1,150 @@
+"""`opslore demo`: the whole thing on this machine, with faults that really happen."""
+
+import asyncio
+import json
+import signal
+from collections.abc import Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from config.hub_file import HubSettings, ListenSettings
+from config.settings import Settings
+from data import events as event_log
+from data import projects as registry
+from data.database import DatabaseError
+from hub.commands.outcome import EXIT_FAILED, AsJson, print_json, print_line, run
+from hub.demo.account import Account, as_json
+from hub.demo.run import DemoPlan, DemoRun, demo_run
+from hub.demo.screen import draw
+from hub.fleet.members import KINDS, FaultKind
+
+EXIT_INTERRUPTED = 130
+REFRESH_S = 0.5
+EVENTS_SHOWN = 14
+
+
+def demo(
+    seconds: Annotated[
+        float | None, typer.Option(min=1, help="End after so many seconds of watching.")
+    ] = None,
+    headless: Annotated[bool, typer.Option("--headless", help="Draw nothing.")] = False,
+    report: Annotated[Path | None, typer.Option(help="Write the account of the run here.")] = None,
+    faults: Annotated[
+        str, typer.Option(help=f"Which faults, of {','.join(KINDS)}.", show_default=False)
+    ] = ",".join(KINDS),
+    seed: Annotated[
+        int | None, typer.Option(help="A random schedule of faults, repeatable by its seed.")
+    ] = None,
+    *,
+    json_wanted: AsJson = False,
+) -> None:
+    """Start three real projects, break them, and watch it being noticed.
+
+    Exits with 1 when a fault went unnoticed or something else went wrong.
+    """
+    plan = DemoPlan(seconds=seconds, kinds=_kinds(faults), seed=seed)
+    account = run(_until_signal(_show(plan, headless=headless or json_wanted)))
+    if report is not None:
+        report.write_text(json.dumps(as_json(account), default=str, indent=2) + "\n")
+    if json_wanted:
+        print_json(as_json(account))
+    else:
+        _print_summary(account)
+    if account.interrupted:
+        raise typer.Exit(EXIT_INTERRUPTED)
+    if not account.is_good:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _kinds(text: str) -> tuple[FaultKind, ...]:
+    wanted = [word.strip() for word in text.split(",") if word.strip()]
+    unknown = sorted(set(wanted) - set(KINDS))
+    if unknown:
+        raise typer.BadParameter(f"no such fault: {', '.join(unknown)}; choose of {', '.join(KINDS)}")
+    return tuple(kind for kind in KINDS if kind in wanted)
+
+
+async def _until_signal(work: Coroutine[Any, Any, Account]) -> Account:
+    """Run to the end; SIGTERM and Ctrl-C cancel what runs, so that it ends in order."""
+    task = asyncio.ensure_future(work)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+async def _show(plan: DemoPlan, *, headless: bool) -> Account:
+    """Run the demo for its time; an interrupted one still gives its account."""
+    settings = Settings()
+    hub = HubSettings(listen=ListenSettings(port=0))
+    if not headless:
+        print_line("starting Postgres, Prefect, three projects and the hub …", "dim")
+    async with demo_run(settings, hub) as running:
+        playing = asyncio.create_task(running.play(plan.faults()), name="faults")
+        try:
+            async with asyncio.timeout(plan.seconds):
+                await (_wait(playing) if headless else _draw(running, playing))
+        except TimeoutError:
+            pass
+        except asyncio.CancelledError:
+            running.interrupted = True
+        playing.cancel()
+        with suppress(asyncio.CancelledError):
+            await playing
+        return await running.account()
+
+
+async def _wait(playing: "asyncio.Task[None]") -> None:
+    """Wait for ever, but fail with the faults if they cannot be played."""
+    await playing
+    await asyncio.Event().wait()
+
+
+async def _draw(running: DemoRun, playing: "asyncio.Task[None]") -> None:
+    """Draw the screen twice a second, what could not be read as it was."""
+    addresses = [
+        ("Prefect UI", running.supervisor.prefect_ui_url or "switched off"),
+        ("hosting", running.fleet.platform_url),
+        *running.fleet.project_urls.items(),
+    ]
+    with Live(console=Console(), auto_refresh=False, screen=False) as live:
+        while True:
+            with suppress(DatabaseError):
+                live.update(
+                    draw(
+                        projects=await registry.list_all(running.database),
+                        events=await event_log.latest(running.database, limit=EVENTS_SHOWN),
+                        addresses=addresses,
+                        headline=running.headline(),
+                    ),
+                    refresh=True,
+                )
+            if playing.done():
+                playing.result()
+            await asyncio.sleep(REFRESH_S)
+
+
+def _print_summary(account: Account) -> None:
+    print_line(
+        f"{account.seconds:.0f} s, {account.probes} probes, {account.scrapes} scrapes,"
+        f" {account.flow_runs} flow runs"
+    )
+    for fault in account.faults:
+        noticed = (
+            f"noticed after {fault.detection_delay_s:.2f} s: {fault.reason}"
+            if fault.detection_delay_s is not None
+            else "not noticed"
+        )
+        style = None if fault.detection_delay_s is not None else "red"
+        print_line(f"  {fault.kind:<8} {fault.project:<13} {noticed}", style)
+    for alarm in account.false_alarms:
+        print_line(f"  false alarm: {alarm['message']}", "yellow")
+    for error in account.errors:
+        print_line(f"  {error}", "red")

@@ -1,0 +1,31 @@
+"""`opslore up`: watch your own projects on this machine."""
+
+import asyncio
+import signal
+
+from config.hub_file import read_hub
+from config.projects_file import read_projects
+from config.settings import Settings
+from hub.commands.outcome import print_line, run
+from hub.supervisor import Supervisor
+
+
+def up() -> None:
+    """Start Postgres, Prefect and a hub for the projects file, and keep them running."""
+    run(_watch())
+
+
+async def _watch() -> None:
+    settings = Settings()
+    hub_settings = read_hub(settings.hub_file)
+    count = len(read_projects(settings.projects_file))
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with Supervisor(settings, hub_settings) as supervisor:
+        hub = await supervisor.start_hub()
+        print_line(f"watching {count} projects of {settings.projects_file}")
+        print_line(f"Prefect UI   {supervisor.prefect_ui_url or 'switched off'}")
+        print_line(f"log          {hub.log_file}")
+        print_line("Ctrl-C ends everything")
+        await stop.wait()

@@ -1,0 +1,191 @@
+"""A run of the demo: the fleet, the faults, the hub that notices them, and the account of it all."""
+
+import asyncio
+import json
+import shutil
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from config.errors import OpsloreError
+from config.hub_file import HubSettings
+from config.settings import Settings
+from data import events, projects, samples
+from data.database import Database, DatabaseError
+from hub.demo.account import Account, Injected, account_of
+from hub.fleet import director
+from hub.fleet.members import FaultKind
+from hub.fleet.projects_config import projects_config
+from hub.fleet.schedule import FaultPlan, randomised, scripted
+from hub.processes import Child
+from hub.supervisor import Supervisor
+
+WATCHING_WITHIN_S = 40.0
+ENDLESS_S = 24 * 3600.0
+
+
+class FleetFailed(OpsloreError):
+    """The demo fleet did not start."""
+
+
+class NothingWatched(OpsloreError):
+    """The hub did not begin to watch the fleet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoPlan:
+    """What to show: for how long (None: until stopped), which faults, in which order."""
+
+    seconds: float | None
+    kinds: Sequence[FaultKind]
+    seed: int | None
+
+    def faults(self) -> tuple[FaultPlan, ...]:
+        seconds = self.seconds or ENDLESS_S
+        if self.seed is None:
+            return scripted(seconds, self.kinds)
+        return randomised(self.seed, seconds, self.kinds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """Where the demo fleet answers."""
+
+    platform_url: str
+    project_urls: Mapping[str, str]
+
+
+@dataclass(slots=True, kw_only=True)
+class DemoRun:
+    """A demo that is up: where its parts are, and what has been injected so far."""
+
+    supervisor: Supervisor
+    database: Database
+    fleet: Fleet
+    started_at: datetime
+    injected: dict[FaultPlan, Injected] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+    interrupted: bool = False
+
+    def headline(self) -> str:
+        """Say in one line how the demo stands."""
+        watched_s = (datetime.now(UTC) - self.started_at).total_seconds()
+        active = [f"{f.kind} on {f.project}" for f in self.injected.values() if not f.cleared_at]
+        return f"Opslore demo, {watched_s:.0f} s: " + (", ".join(active) or "all calm")
+
+    async def play(self, plans: Sequence[FaultPlan]) -> None:
+        """Play the faults to their end; what cannot be played is an error of the account."""
+        played = await director.play(plans, self.fleet.platform_url, self._injected, self._cleared)
+        self.errors += [
+            f"{one.plan.kind} of {one.plan.project} was not played: {one.error}"
+            for one in played
+            if one.error
+        ]
+
+    async def account(self) -> Account:
+        """Write down what happened until now."""
+        probes, scrapes = await samples.count(self.database, self.started_at)
+        recorded = [
+            event
+            for event in await events.after(self.database, 0, limit=100_000)
+            if event.recorded_at >= self.started_at
+        ]
+        return account_of(
+            started_at=self.started_at,
+            seconds=(datetime.now(UTC) - self.started_at).total_seconds(),
+            interrupted=self.interrupted,
+            probes=probes,
+            scrapes=scrapes,
+            flow_runs=await self._flow_runs(),
+            faults=list(self.injected.values()),
+            events=recorded,
+            errors=[*self.errors, *self._restarts()],
+        )
+
+    def _injected(self, plan: FaultPlan, at: datetime) -> None:
+        self.injected[plan] = Injected(
+            kind=plan.kind, project=plan.project, touches=plan.touches, injected_at=at
+        )
+
+    def _cleared(self, plan: FaultPlan, at: datetime, _healed: bool) -> None:
+        before = self.injected[plan]
+        self.injected[plan] = Injected(
+            kind=before.kind,
+            project=before.project,
+            touches=before.touches,
+            injected_at=before.injected_at,
+            cleared_at=at,
+        )
+
+    def _restarts(self) -> list[str]:
+        hub = self.supervisor.hub
+        return [f"the hub died {hub.restarts} times"] if hub and hub.restarts else []
+
+    async def _flow_runs(self) -> int:
+        prefect = self.supervisor.prefect
+        return await prefect.count_flow_runs() if prefect else 0
+
+
+@asynccontextmanager
+async def demo_run(settings: Settings, hub: HubSettings) -> AsyncIterator[DemoRun]:
+    """Start the fleet, the record, Prefect and the hub; end them all on leaving.
+
+    The demo keeps its state in a folder of its own, made anew at every start, so that an
+    account is of this run alone and the user's own record is not touched.
+
+    Raises:
+        FleetFailed, NothingWatched, EmbeddedPostgresFailed: nothing is left running.
+    """
+    home = settings.home / "demo"
+    shutil.rmtree(home, ignore_errors=True)
+    own = settings.model_copy(
+        update={
+            "home": home,
+            "projects_file": home / "projects.yaml",
+            "hub_file": home / "hub.yaml",
+        }
+    )
+    home.mkdir(parents=True)
+    own.hub_file.write_text(json.dumps(hub.model_dump(mode="json", by_alias=True)))
+    async with Supervisor(own, hub) as supervisor:
+        fleet = await _start_fleet(supervisor)
+        own.projects_file.write_text(projects_config(fleet.platform_url, fleet.project_urls))
+        await supervisor.start_hub("demo")
+        async with Database(supervisor.database_url, max_size=2) as database:
+            await _until_watched(database, len(fleet.project_urls))
+            yield DemoRun(
+                supervisor=supervisor,
+                database=database,
+                fleet=fleet,
+                started_at=datetime.now(UTC),
+            )
+
+
+async def _start_fleet(supervisor: Supervisor) -> Fleet:
+    """Start the platform and read the line in which it says where everything is."""
+    argv = [sys.executable, "-m", "hub.fleet.hosting"]
+    child = await supervisor.start_child("fleet", argv, restart=False)
+    line = await child.first_line(WATCHING_WITHIN_S)
+    try:
+        told = json.loads(line)
+        return Fleet(platform_url=told["platform"], project_urls=told["projects"])
+    except (json.JSONDecodeError, KeyError) as error:
+        raise FleetFailed(
+            f"the demo fleet did not start; see {child.log_file}\n{child.last_lines()}"
+        ) from error
+
+
+async def _until_watched(database: Database, count: int) -> None:
+    """Wait until every project of the fleet was found healthy once."""
+    deadline = asyncio.get_running_loop().time() + WATCHING_WITHIN_S
+    while asyncio.get_running_loop().time() < deadline:
+        try:
+            found = await projects.list_all(database)
+            if sum(project.status == "healthy" for project in found) == count:
+                return
+        except DatabaseError:
+            pass  # the hub has not made the schema yet
+        await asyncio.sleep(0.2)
+    raise NothingWatched("the hub did not find the demo fleet healthy; see the log of the hub")

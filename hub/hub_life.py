@@ -1,0 +1,91 @@
+"""The life of a hub: it takes a name, works, tells that it came and went."""
+
+import asyncio
+import logging
+import resource
+from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime
+
+from data import events, migrations
+from data.bus import Bus
+from data.database import Database, DatabaseError
+from data.events import EventKind, NewEvent
+from data.hub_name import HubName
+from flows.runs import FlowRuns
+from hub.assembly import REGISTRY_CHANNEL, HubParts, HubPlan, assemble
+from hub.self_report import SelfReport
+
+logger = logging.getLogger(__name__)
+
+WAIT_FOR_DATABASE_S = 60.0
+
+
+async def run_hub(plan: HubPlan, stop: asyncio.Event) -> None:
+    """Watch the projects until `stop` is set; then release them and leave.
+
+    Raises:
+        DatabaseUnavailable: Postgres did not answer within a minute.
+        MigrationError: the database's schema is not one this program knows.
+    """
+    allow_many_sockets()
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(Database(plan.database_url))
+        await _migrate_when_ready(database)
+        held = await stack.enter_async_context(HubName(plan.database_url, plan.name))
+        bus = await stack.enter_async_context(Bus(plan.database_url, REGISTRY_CHANNEL))
+        runs = FlowRuns(plan.prefect_api_url, held.name)
+        await runs.start()
+        stack.push_async_callback(runs.stop)
+        parts = assemble(plan, held.name, database=database, bus=bus, runs=runs)
+        await stack.enter_async_context(SelfReport(plan.hub.listen, held.name, parts.vitals))
+        await _tell(database, held.name, "HubStarted")
+        await _work_until(stop, parts, runs)
+        await _tell(database, held.name, "HubStopped")
+
+
+def allow_many_sockets() -> None:
+    """Raise the soft limit of open files to the hard one: each project needs up to two sockets."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+async def _migrate_when_ready(database: Database) -> None:
+    deadline = asyncio.get_running_loop().time() + WAIT_FOR_DATABASE_S
+    while True:
+        try:
+            await migrations.migrate(database)
+            return
+        except migrations.MigrationError:
+            raise
+        except DatabaseError as error:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            logger.warning("waiting for Postgres: %s", error)
+            await asyncio.sleep(0.5)
+
+
+async def _work_until(stop: asyncio.Event, parts: HubParts, runs: FlowRuns) -> None:
+    working = asyncio.create_task(parts.crew.run(runs), name="crew")
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    working.cancel()
+    with suppress(asyncio.CancelledError):
+        await working
+
+
+async def _tell(database: Database, hub: str, kind: EventKind) -> None:
+    verb = "started" if kind == "HubStarted" else "stopped"
+    with suppress(DatabaseError):
+        await events.record(
+            database,
+            NewEvent(
+                occurred_at=datetime.now(UTC),
+                hub=hub,
+                agent="hub",
+                kind=kind,
+                severity="info",
+                message=f"hub {hub} {verb}",
+            ),
+        )

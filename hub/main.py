@@ -1,0 +1,26 @@
+"""The command line: `opslore …`. Each noun has a module in `hub/commands/`."""
+
+import typer
+
+from hub.commands import check, db, demo, doctor, events, hubs, incidents, projects, up, version
+
+app = typer.Typer(
+    name="opslore",
+    help="Watches automation projects, knows what is normal for each, and keeps the record.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("demo")(demo.demo)
+app.command("up")(up.up)
+app.command("hub")(hubs.hub)
+app.command("check")(check.check)
+app.command("doctor")(doctor.doctor)
+app.add_typer(projects.app, name="projects")
+app.command("events")(events.events)
+app.add_typer(incidents.app, name="incidents")
+app.add_typer(db.app, name="db")
+app.command("version")(version.version)
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,353 @@
+"""A hub watches real services: what it records, what it notices, what it survives."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from config.hub_file import read_hub
+from config.settings import Settings
+from data import agents, events, incidents, projects, system_health
+from data.database import Database
+from data.events import Event
+from data.incidents import Incident
+from hub.assembly import HubPlan
+from hub.hub_life import run_hub
+from tests.programs import Program, eventually
+from tests.services import Service, projects_yaml
+
+QUICK = {
+    "intervals": {"health": "1s", "metrics": "1s", "details": "5s"},
+    "timeouts": {"health": "1s", "metrics": "1s"},
+}
+HUB_FILE = "listen: {port: 0}\npolling: {cycle: 2s, lease: 3s, heartbeat: 500ms}\n"
+
+
+class Watched:
+    """Services, the files that name them, and the hubs that watch them."""
+
+    def __init__(self, folder: Path, database: Database) -> None:
+        self.folder = folder
+        self.database = database
+        self.services: list[Service] = []
+        self.programs: list[Program] = []
+        self._inside: list[tuple[asyncio.Event, asyncio.Task[None]]] = []
+
+    async def serve(self, *names: str, **defaults: object) -> list[Service]:
+        for name in names:
+            service = Service(name=name)
+            await service.start()
+            self.services.append(service)
+        self.write(projects_yaml(self.services, **(defaults or QUICK)))
+        (self.folder / "hub.yaml").write_text(HUB_FILE)
+        return self.services
+
+    def write(self, text: str) -> None:
+        (self.folder / "projects.yaml").write_text(text)
+
+    async def hub(self, name: str) -> None:
+        """Run a hub in this process, which saves it the imports."""
+        settings = Settings(
+            OPSLORE_HOME=self.folder / "home", OPSLORE_PROJECTS=self.folder / "projects.yaml"
+        )
+        plan = HubPlan(
+            settings=settings,
+            hub=read_hub(self.folder / "hub.yaml"),
+            database_url=self.database.url,
+            prefect_api_url=None,
+            name=name,
+        )
+        stop = asyncio.Event()
+        self._inside.append((stop, asyncio.create_task(run_hub(plan, stop))))
+
+    async def stop(self) -> None:
+        """Stop the hubs of this process in order."""
+        for stop, hub in self._inside:
+            stop.set()
+            await asyncio.wait_for(hub, 10)
+        self._inside.clear()
+
+    async def program(self, name: str) -> Program:
+        """Run a hub as a user does, to be killed."""
+        hub = Program(
+            arguments=("hub", "--name", name),
+            environment={
+                "OPSLORE_HOME": str(self.folder / "home"),
+                "OPSLORE_DATABASE_URL": self.database.url,
+                "OPSLORE_PROJECTS": str(self.folder / "projects.yaml"),
+                "OPSLORE_HUB": str(self.folder / "hub.yaml"),
+                "PREFECT_API_URL": "",
+            },
+            log=self.folder / f"{name}.log",
+        )
+        self.programs.append(hub)
+        return await hub.start()
+
+    async def event(self, kind: str, project: str | None = None, within_s: float = 15) -> Event:
+        async def look() -> list[Event]:
+            return await events.after(self.database, 0, kind=kind, project=project)
+
+        return (await eventually(look, within_s=within_s))[-1]
+
+    async def all_healthy(self) -> None:
+        async def look() -> bool:
+            found = await projects.list_all(self.database)
+            return len(found) == len(self.services) and all(p.status == "healthy" for p in found)
+
+        await eventually(look)
+
+    async def held_by(self) -> dict[str, str | None]:
+        return {p.name: p.leased_by for p in await projects.list_all(self.database)}
+
+    async def incident(self, **wanted: object) -> Incident:
+        async def look() -> list[Incident]:
+            return [
+                incident
+                for incident in await incidents.list_newest(self.database)
+                if all(getattr(incident, key) == value for key, value in wanted.items())
+            ]
+
+        return (await eventually(look))[0]
+
+
+@pytest.fixture
+async def watched(tmp_path: Path, database: Database) -> AsyncIterator[Watched]:
+    watched = Watched(tmp_path, database)
+    yield watched
+    await watched.stop()
+    for program in watched.programs:
+        await program.kill()
+    for service in watched.services:
+        await service.crash()
+
+
+async def test_a_crash_is_an_event_within_a_second(watched: Watched) -> None:
+    """At default settings: the idle connection tells, not the next probe."""
+    (service, *_) = await watched.serve("a", "b", timeouts={"health": "5s"})
+    await watched.hub("h")
+    await watched.all_healthy()
+    crashed_at = datetime.now(UTC)
+    await service.crash()
+    event = await watched.event("ProjectDown", "a")
+    assert (event.recorded_at - crashed_at).total_seconds() < 1.0
+    assert event.message == "a is down: connection refused"
+    assert event.incident_id is not None
+
+
+async def test_a_project_that_comes_back_is_recovered_and_its_incident_resolved(
+    watched: Watched,
+) -> None:
+    (service, *_) = await watched.serve("a", "b")
+    await watched.hub("h")
+    await watched.all_healthy()
+    await service.crash()
+    await watched.event("ProjectDown", "a")
+    await service.start()
+    event = await watched.event("ProjectRecovered", "a")
+    assert event.details["from"] == "down"
+    incident = await watched.incident(project="a", kind="down", state="resolved")
+    assert incident.resolution == "healthy again"
+
+
+async def test_a_degraded_answer_is_told_apart_from_an_outage(watched: Watched) -> None:
+    (service,) = await watched.serve("a")
+    await watched.hub("h")
+    await watched.all_healthy()
+    service.status = "degraded"
+    event = await watched.event("ProjectDegraded", "a")
+    assert event.severity == "warning"
+
+
+async def test_a_metric_beyond_its_limit_is_an_anomaly_with_its_reason(watched: Watched) -> None:
+    (service,) = await watched.serve("a")
+    await watched.hub("h")
+    await watched.all_healthy()
+    service.metrics["memory_percent"] = 93.0
+    event = await watched.event("AnomalyDetected", "a")
+    assert event.details["metric"] == "memory_percent"
+    assert event.details["value"] == 93.0
+    assert event.details["threshold"] == 85.0
+    assert "memory_percent above 85" in event.details["reason"]
+    incident = await watched.incident(project="a", kind="memory", state="open")
+    service.metrics["memory_percent"] = 40.0
+    await watched.event("AnomalyCleared", "a")
+    resolved = await watched.incident(id=incident.id, state="resolved")
+    assert resolved.resolution == "back within its limits"
+
+
+async def test_a_new_version_is_a_deploy(watched: Watched) -> None:
+    (service,) = await watched.serve("a")
+    await watched.hub("h")
+    await watched.all_healthy()
+
+    async def reported() -> bool:
+        return bool((await projects.find(watched.database, "a")).reported)
+
+    await eventually(reported)
+    service.version = "2.0.0"
+    event = await watched.event("ProjectDeployed", "a")
+    assert (event.details["from_version"], event.details["to_version"]) == ("1.0.0", "2.0.0")
+
+
+async def test_an_outage_upstream_explains_that_of_its_dependent(watched: Watched) -> None:
+    web, api, *_ = await watched.serve("web", "api", "other", "more")
+    text = projects_yaml(watched.services, **QUICK)
+    watched.write(text.replace("- name: web", "- depends_on: [api]\n  name: web"))
+    await watched.hub("h")
+    await watched.all_healthy()
+    await api.crash()
+    cause = await watched.incident(project="api", kind="down")
+    await web.crash()
+    suppressed = await watched.incident(project="web", cause_incident_id=cause.id)
+    assert suppressed.kind == "down"
+    await watched.event("IncidentSuppressed", "web")
+
+
+async def test_when_most_fall_silent_the_hub_suspects_its_own_network(watched: Watched) -> None:
+    services = await watched.serve("a", "b", "c", "d")
+    await watched.hub("h")
+    await watched.all_healthy()
+    await asyncio.gather(*(service.crash() for service in services))
+    event = await watched.event("FleetUnreachable")
+    assert "probably the network of h itself" in event.message
+    fleet = await watched.incident(project=None, kind="fleet_unreachable")
+    for name in "abcd":
+        await watched.incident(project=name, cause_incident_id=fleet.id)
+    for service in services:
+        await service.start()
+    await watched.event("FleetReachable")
+    await watched.incident(id=fleet.id, state="resolved")
+
+
+async def test_an_edit_of_the_file_takes_effect_within_two_seconds(watched: Watched) -> None:
+    await watched.serve("a")
+    await watched.hub("h")
+    await watched.all_healthy()
+    service = Service(name="b")
+    await service.start()
+    watched.services.append(service)
+    edited_at = datetime.now(UTC)
+    watched.write(projects_yaml(watched.services, **QUICK))
+
+    async def probed() -> bool:
+        return service.probes > 0
+
+    await eventually(probed)
+    assert (datetime.now(UTC) - edited_at).total_seconds() < 2.0
+    watched.write(projects_yaml(watched.services[1:], **QUICK))
+
+    async def gone() -> bool:
+        return set(await watched.held_by()) == {"b"}
+
+    await eventually(gone, within_s=2)
+
+
+async def test_a_broken_edit_keeps_the_last_good_configuration(watched: Watched) -> None:
+    (service,) = await watched.serve("a")
+    await watched.hub("h")
+    await watched.all_healthy()
+    good = (watched.folder / "projects.yaml").read_text()
+    watched.write("projects:\n  - name: a\n    url: nonsense\n    colour: blue\n")
+    event = await watched.event("ConfigRejected")
+    assert len(event.details["faults"]) == 2
+    before = service.probes
+
+    async def still_probed() -> bool:
+        return service.probes > before + 1
+
+    await eventually(still_probed)
+
+    async def shown() -> bool:
+        latest = await system_health.latest(watched.database)
+        return any(vitals.config_error for vitals in latest)
+
+    await eventually(shown)
+    assert "projects.yaml:3" in event.message
+    watched.write(good)
+    await watched.event("ConfigAccepted")
+
+
+async def test_a_second_hub_takes_half_and_all_after_a_kill(watched: Watched) -> None:
+    await watched.serve("a", "b", "c", "d")
+    first = await watched.program("first")
+    await watched.all_healthy()
+    await watched.hub("second")
+
+    async def halved() -> bool:
+        return sorted(map(str, (await watched.held_by()).values())) == [
+            *["first"] * 2,
+            *["second"] * 2,
+        ]
+
+    await eventually(halved)
+    await first.kill()
+
+    async def taken_over() -> bool:
+        return set((await watched.held_by()).values()) == {"second"}
+
+    await eventually(taken_over, within_s=15)
+
+
+async def test_a_hub_that_is_killed_is_itself_again_after_a_restart(watched: Watched) -> None:
+    """What was recorded stays; the same name and so the same projects come back at once."""
+    (service,) = await watched.serve("a")
+    hub = await watched.program("h")
+    await watched.all_healthy()
+    row = await watched.database.fetch_one("SELECT count(*) AS n FROM project_status_history")
+    await hub.kill()
+    before = service.probes
+    await watched.program("h")
+
+    async def probed() -> bool:
+        return service.probes > before
+
+    await eventually(probed)
+    now = await watched.database.fetch_one("SELECT count(*) AS n FROM project_status_history")
+    assert row is not None
+    assert now is not None
+    assert now["n"] >= row["n"]
+    assert set((await watched.held_by()).values()) == {"h"}
+
+
+async def test_a_paused_project_is_left_alone(watched: Watched) -> None:
+    a, b = await watched.serve("a", "b")
+    await watched.hub("h")
+    await watched.all_healthy()
+    await projects.set_paused(watched.database, "a", paused=True)
+
+    async def let_go() -> bool:
+        return (await watched.held_by())["a"] is None
+
+    await eventually(let_go, within_s=2)
+    await asyncio.sleep(0.3)  # what was under way ends
+    before, b_before = a.probes, b.probes
+
+    async def others_go_on() -> bool:
+        return b.probes > b_before + 1
+
+    await eventually(others_go_on)
+    assert a.probes == before
+
+
+async def test_every_agent_gives_a_sign_of_life(watched: Watched) -> None:
+    await watched.serve("a")
+    await watched.hub("h")
+    await watched.all_healthy()
+    crew = "health-monitor", "maintainer", "metrics-analyser", "poller", "registrar", "vitals"
+
+    async def alive() -> bool:
+        rows = await agents.list_all(watched.database)
+        return {row.agent: row.state for row in rows} == dict.fromkeys(crew, "running")
+
+    await eventually(alive)
+
+
+async def test_a_hub_that_is_stopped_gives_its_projects_back(watched: Watched) -> None:
+    await watched.serve("a", "b")
+    hub = await watched.program("h")
+    await watched.all_healthy()
+    assert await hub.stop() == 0
+    assert set((await watched.held_by()).values()) == {None}
+    await watched.event("HubStopped")
