@@ -67,7 +67,9 @@ def target() -> Iterator[int]:
     """Run the services to be watched, all in one process, and give its port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.poll_target", str(port)], cwd=ROOT)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.poll_target", str(port)], cwd=ROOT
+    )
     try:
         _wait_for_port(port)
         yield port
@@ -132,7 +134,12 @@ def hub(folder: Path, port: int, count: int, seconds: float) -> Row:
         _wait_for_rows(url, count)
         time.sleep(WARM_UP_S)
         watched, server = psutil.Process(process.pid), psutil.Process(postgres.postmaster_pid)
-        cpu, server_cpu, rows, started = _cpu([watched]), _tree(server), _rows(url), time.monotonic()
+        cpu, server_cpu, rows, started = (
+            _cpu([watched]),
+            _tree(server),
+            _rows(url),
+            time.monotonic(),
+        )
         time.sleep(seconds)
         probes, took = _rows(url) - rows, time.monotonic() - started
         used, server_used = _cpu([watched]) - cpu, _tree(server) - server_cpu
@@ -203,13 +210,14 @@ def prometheus(folder: Path, port: int, count: int, seconds: float) -> Row | Non
 
 def show(rows: list[Row], mark: Row | None) -> None:
     """Print the rows and, where Prometheus is there, each as a ratio to it."""
-    print(f"{'':<12} {'projects':>8} {'probes/s':>9} {'CPU µs':>8} {'+Postgres':>9} {'RSS MB':>7} {'/mark':>6}")
+    columns = ("projects", "probes/s", "CPU µs", "+Postgres", "RSS MB", "/mark")
+    print(f"{'':<12} " + " ".join(f"{heading:>9}" for heading in columns))
     for row in [*rows, *([mark] if mark else [])]:
         stored = f"{row.with_postgres_us:9.0f}" if row.with_postgres_us else f"{'–':>9}"
-        ratio = f"{row.cpu_us / mark.cpu_us:6.2f}" if mark else f"{'–':>6}"
+        ratio = f"{row.cpu_us / mark.cpu_us:9.2f}" if mark else f"{'–':>9}"
         print(
-            f"{row.what:<12} {row.projects:>8} {row.probes_per_s:9.0f} {row.cpu_us:8.0f} {stored}"
-            f" {row.rss_mb or 0:7.0f} {ratio}"
+            f"{row.what:<12} {row.projects:>9} {row.probes_per_s:9.0f} {row.cpu_us:9.0f} {stored}"
+            f" {row.rss_mb or 0:9.0f} {ratio}"
         )
     if mark is None:
         print("Prometheus is not installed: no mark to compare with")
@@ -222,7 +230,9 @@ def _cpu(processes: list[psutil.Process]) -> float:
 def _tree(root: psutil.Process) -> float:
     """CPU seconds of a process and its children, those that have ended included."""
     times = root.cpu_times()
-    return times.children_user + times.children_system + _cpu([root, *root.children(recursive=True)])
+    return (
+        times.children_user + times.children_system + _cpu([root, *root.children(recursive=True)])
+    )
 
 
 def _rows(url: str) -> int:

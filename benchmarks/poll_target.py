@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from typing import cast
 
 import uvloop
 
@@ -21,9 +22,8 @@ HEALTH = '{"status":"healthy","checks":{"queue":{"status":"healthy"}},"version":
 
 
 def _response(body: str, content_type: str) -> bytes:
-    return (
-        f"HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ncontent-length: {len(body)}\r\n\r\n{body}"
-    ).encode()
+    head = f"HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ncontent-length: {len(body)}"
+    return f"{head}\r\n\r\n{body}".encode()
 
 
 class Target(asyncio.Protocol):
@@ -33,8 +33,7 @@ class Target(asyncio.Protocol):
     metrics = _response(METRICS, "text/plain; version=0.0.4")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
 
     def data_received(self, data: bytes) -> None:
         path = data.partition(b" HTTP/")[0]

@@ -100,9 +100,7 @@ async def of_incident(database: Database, incident_id: int) -> list[Anomaly]:
     return [Anomaly(**row) for row in rows]
 
 
-async def begin(
-    connection: Connection, findings: Sequence[tuple[Finding, int]]
-) -> list[Identity]:
+async def begin(connection: Connection, findings: Sequence[tuple[Finding, int]]) -> list[Identity]:
     """Record anomalies that began, each with its incident; return those that were new."""
     given = [
         {**_moment(finding), **_nature(finding), "incident_id": incident_id}
@@ -118,9 +116,7 @@ async def touch(connection: Connection, findings: Sequence[Finding]) -> None:
     await connection.execute(_SQL["touch_anomalies"], {"anomalies": given})
 
 
-async def end(
-    connection: Connection, identities: Sequence[Identity], at: datetime
-) -> list[Ended]:
+async def end(connection: Connection, identities: Sequence[Identity], at: datetime) -> list[Ended]:
     """End anomalies that no longer hold and return those that had not ended yet."""
     given = [
         {"project": project, "metric": metric, "detector": detector, "at": at}

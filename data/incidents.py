@@ -132,9 +132,7 @@ async def suppress_dependents(
         for project, upstream in dependencies.items()
         for dependency in upstream
     ]
-    cursor = await connection.execute(
-        _SQL["suppress_dependents"], {"dependencies": Jsonb(pairs)}
-    )
+    cursor = await connection.execute(_SQL["suppress_dependents"], {"dependencies": Jsonb(pairs)})
     return [Suppressed(**row) for row in await cursor.fetchall()]
 
 

@@ -11,7 +11,7 @@ The layout is that of procrastinate's query file.
 
 import re
 from pathlib import Path
-from typing import LiteralString, cast
+from typing import LiteralString
 
 FOLDER = Path(__file__).parent / "sql"
 _HEAD = re.compile(r"^-- (?P<name>[a-z][a-z0-9_]*) --$", re.MULTILINE)
@@ -23,7 +23,7 @@ def read_queries(noun: str) -> dict[str, LiteralString]:
     heads = list(_HEAD.finditer(text))
     ends = [head.start() for head in heads[1:]] + [len(text)]
     return {
-        head["name"]: cast("LiteralString", text[head.end() : end].strip().partition("\n")[2])
+        head["name"]: text[head.end() : end].strip().partition("\n")[2]
         for head, end in zip(heads, ends, strict=True)
     }
 

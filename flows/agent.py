@@ -1,4 +1,4 @@
-"""What every agent is: started, given one cycle after another, stopped, and restarted if it fails."""
+"""What every agent is: started, given cycle after cycle, stopped, started again if it fails."""
 
 import asyncio
 import logging

@@ -41,9 +41,7 @@ class HubParts:
     vitals: VitalsRecorder
 
 
-def assemble(
-    plan: HubPlan, name: str, *, database: Database, bus: Bus, runs: FlowRuns
-) -> HubParts:
+def assemble(plan: HubPlan, name: str, *, database: Database, bus: Bus, runs: FlowRuns) -> HubParts:
     """Connect the agents: the poller feeds the monitor and the analyser, which may ask it back."""
     health, metrics, reports = Feed[HealthSample](), Feed[MetricSample](), Feed[StatusReport]()
     roster = Roster(database, name, plan.hub.polling.lease)

@@ -136,7 +136,9 @@ async def record(settings: Settings) -> Answer:
     kind = "given Postgres" if settings.database_url else "embedded Postgres"
     try:
         async with open_record(settings, migrate=False) as database:
-            row = await database.fetch_one("SELECT current_setting('server_version_num') AS version")
+            row = await database.fetch_one(
+                "SELECT current_setting('server_version_num') AS version"
+            )
             missing = [step.name for step in await migrations.status(database) if not step.applied]
             latency_ms = await database.latency_ms()
     except OpsloreError as error:
@@ -176,9 +178,7 @@ async def prefect(settings: Settings, hub: HubSettings) -> Answer:
             return Answer(
                 subject="Prefect", state="warning", found=found, advice="check PREFECT_API_URL"
             )
-        return Answer(
-            subject="Prefect", state="ok", found="not running; `opslore up` starts one"
-        )
+        return Answer(subject="Prefect", state="ok", found="not running; `opslore up` starts one")
     return Answer(subject="Prefect", state="ok", found=f"{url} answers")
 
 

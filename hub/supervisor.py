@@ -122,9 +122,7 @@ class Supervisor:
         database = None
         if self._postgres is not None:
             await asyncio.to_thread(self._postgres.url, "prefect")
-            database = (
-                "postgresql+asyncpg://postgres@/prefect?host=" + self._postgres.socket_folder
-            )
+            database = "postgresql+asyncpg://postgres@/prefect?host=" + self._postgres.socket_folder
         self.prefect = PrefectServer(
             home=self.settings.home,
             host=wanted.host,

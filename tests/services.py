@@ -15,7 +15,7 @@ class Service:
     name: str
     status: str = "healthy"
     metrics: dict[str, float] = field(
-        default_factory=lambda: {"cpu_percent": 20.0, "memory_percent": 40.0, "error_rate_percent": 0.5}
+        default_factory=lambda: {"cpu_percent": 20.0, "memory_percent": 40.0}
     )
     version: str = "1.0.0"
     port: int = 0

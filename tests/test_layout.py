@@ -76,7 +76,9 @@ def test_no_file_is_named_like_a_package_a_dependency_or_the_standard_library() 
 
 @pytest.mark.parametrize("library", DOORS)
 def test_a_library_has_one_door(library: str) -> None:
-    users = {package for package in PACKAGES for path in _sources(package) if library in _imported(path)}
+    users = {
+        package for package in PACKAGES for path in _sources(package) if library in _imported(path)
+    }
     assert users <= DOORS[library]
 
 

@@ -110,7 +110,8 @@ def _trends(recent: pl.LazyFrame) -> pl.LazyFrame:
             span_s=pl.col("age_s").max(),
             slope=pl.cov("x", "value") / pl.col("x").var(),
             r2=pl.corr("x", "value") ** 2,
-            now=pl.col("value").mean() - pl.cov("x", "value") / pl.col("x").var() * pl.col("x").mean(),
+            now=pl.col("value").mean()
+            - pl.cov("x", "value") / pl.col("x").var() * pl.col("x").mean(),
         )
     )
     toward = pl.col("slope") * pl.col("sign")

@@ -16,26 +16,26 @@ _STALE = 2.5
 
 LIMITS = pl.Schema(
     {
-        "project": pl.String,
-        "metric": pl.String,
-        "limit": pl.Float64,
-        "sign": pl.Float64,  # 1 where above the limit is bad, -1 where below is
-        "needed": pl.Int64,
-        "window": pl.Int64,
-        "window_s": pl.Float64,
-        "severity": pl.String,
-        "trend": pl.Boolean,
-        "trend_window_s": pl.Float64,
-        "trend_horizon_s": pl.Float64,
-        "trend_min_samples": pl.Int64,
+        "project": pl.String(),
+        "metric": pl.String(),
+        "limit": pl.Float64(),
+        "sign": pl.Float64(),  # 1 where above the limit is bad, -1 where below is
+        "needed": pl.Int64(),
+        "window": pl.Int64(),
+        "window_s": pl.Float64(),
+        "severity": pl.String(),
+        "trend": pl.Boolean(),
+        "trend_window_s": pl.Float64(),
+        "trend_horizon_s": pl.Float64(),
+        "trend_min_samples": pl.Int64(),
     }
 )
 SAMPLES = pl.Schema(
     {
-        "project": pl.String,
-        "metric": pl.String,
-        "at": pl.Datetime("us", "UTC"),
-        "value": pl.Float64,
+        "project": pl.String(),
+        "metric": pl.String(),
+        "at": pl.Datetime(time_unit="us", time_zone="UTC"),
+        "value": pl.Float64(),
     }
 )
 
@@ -80,9 +80,7 @@ def limits_frame(specs: Iterable[ProjectSpec]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=LIMITS, orient="row")
 
 
-def samples_frame(
-    samples: Iterable[MetricSample], specs: dict[str, ProjectSpec]
-) -> pl.DataFrame:
+def samples_frame(samples: Iterable[MetricSample], specs: dict[str, ProjectSpec]) -> pl.DataFrame:
     """Return the watched metrics of scrapes in long form; what was not measured has no row."""
     rows = [
         (sample.project, metric, sample.recorded_at, value)

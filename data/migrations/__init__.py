@@ -4,7 +4,6 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import LiteralString, cast
 
 from config.errors import OpsloreError
 from data.database import Connection, Database
@@ -58,7 +57,7 @@ async def migrate(database: Database) -> list[Migration]:
         missing = [step for step in _compare(await _applied(connection)) if not step.applied]
         for step in missing:
             text = (FOLDER / f"{step.name}.sql").read_text(encoding="utf-8")
-            await connection.execute(cast("LiteralString", text))
+            await connection.execute(text)
             await connection.execute(
                 _SQL["record_migration"],
                 {"number": step.number, "name": step.name, "digest": step.digest},

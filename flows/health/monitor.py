@@ -12,7 +12,7 @@ from data.projects import ClaimedProject
 from data.records import HealthSample, StatusReport
 from flows.agent import Agent
 from flows.feed import Feed
-from flows.health import deploys, status_changes
+from flows.health import deploys, fleet_outage, status_changes
 from flows.health.debounce import Standing, Verdict, judge
 from flows.health.network_suspicion import NetworkSuspicion
 from flows.health.status_changes import StatusChange
@@ -162,16 +162,15 @@ class HealthMonitor(Agent):
         now = datetime.now(UTC)
         match outcome.change:
             case "suspected":
-                await status_changes.record_fleet_unreachable(
+                await fleet_outage.record_unreachable(
                     self._database,
                     self.hub,
-                    sorted(outcome.failing),
-                    len(self._roster.held),
-                    outcome.since or now,
-                    now,
+                    outcome.failing,
+                    probed=outcome.probed,
+                    since=outcome.since or now,
                 )
             case "dispelled":
-                await status_changes.record_fleet_reachable(self._database, self.hub, now)
+                await fleet_outage.record_reachable(self._database, self.hub, now)
             case "none":
                 pass
 

@@ -14,6 +14,7 @@ class Outcome:
     """What the newest probes mean for the hub's own network."""
 
     change: Change
+    probed: int
     failing: frozenset[str]
     since: datetime | None
 
@@ -62,6 +63,7 @@ class NetworkSuspicion:
         )
         return Outcome(
             change=change,
+            probed=probed,
             failing=frozenset(self._failing),
             since=min(self._failing.values(), default=None),
         )

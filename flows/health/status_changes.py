@@ -7,7 +7,7 @@ from datetime import datetime
 from data import events, incidents, projects
 from data.database import Connection, Database
 from data.events import EventKind, NewEvent
-from data.incidents import DEGRADED, DOWN, FLEET_UNREACHABLE, Problem, Solved
+from data.incidents import DEGRADED, DOWN, Problem, Solved
 from data.records import HealthSample, HealthStatus, Severity
 from flows import incident_events
 
@@ -85,68 +85,6 @@ async def _record_consequences(
     await events.append(connection, new)
 
 
-async def record_fleet_unreachable(
-    database: Database, hub: str, failing: Sequence[str], probed: int, since: datetime, at: datetime
-) -> None:
-    """Open the one incident that stands for many outages at once, and link them to it."""
-    title = (
-        f"{len(failing)} of {probed} projects stopped answering at once:"
-        f" probably the network of {hub} itself"
-    )
-    async with database.transaction() as connection:
-        (opened,) = await incidents.open_or_update(
-            connection,
-            [
-                Problem(
-                    project=None, kind=FLEET_UNREACHABLE, severity="critical", title=title, at=since
-                )
-            ],
-        )
-        suppressed = await incidents.suppress_by_fleet(connection, failing, at)
-        await events.append(
-            connection,
-            [
-                NewEvent(
-                    occurred_at=since,
-                    hub=hub,
-                    agent=AGENT,
-                    kind="FleetUnreachable",
-                    severity="critical",
-                    incident_id=opened.id,
-                    message=title,
-                    details={"projects": sorted(failing), "probed": probed},
-                ),
-                *([incident_events.opened(hub, AGENT, opened)] if opened.opened else []),
-                *(incident_events.suppressed(hub, AGENT, one, at) for one in suppressed),
-            ],
-        )
-
-
-async def record_fleet_reachable(database: Database, hub: str, at: datetime) -> None:
-    """Resolve the incident of the hub's own network."""
-    resolution = "most projects answer again"
-    async with database.transaction() as connection:
-        resolved = await incidents.resolve(
-            connection,
-            [Solved(project=None, kind=FLEET_UNREACHABLE, at=at, resolution=resolution)],
-        )
-        await events.append(
-            connection,
-            [
-                NewEvent(
-                    occurred_at=at,
-                    hub=hub,
-                    agent=AGENT,
-                    kind="FleetReachable",
-                    severity="info",
-                    incident_id=one.id,
-                    message=f"{resolution} after {incident_events.lasted(one.opened_at, at)}",
-                )
-                for one in resolved
-            ],
-        )
-
-
 def _problem(change: StatusChange) -> Problem:
     return Problem(
         project=change.project,
@@ -219,5 +157,6 @@ def _severity(change: StatusChange) -> Severity:
 def _sentence(change: StatusChange) -> str:
     detail = f": {change.sample.detail}" if change.sample.detail else ""
     if change.to_status == "healthy":
-        return f"{change.project} recovered after {incident_events.lasted(change.was_since, change.since)}"
+        lasted = incident_events.lasted(change.was_since, change.since)
+        return f"{change.project} recovered after {lasted}"
     return f"{change.project} is {change.to_status}{detail}"

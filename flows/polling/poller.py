@@ -158,7 +158,7 @@ class Poller(Agent):
         queued = {"health": project.next_health_at, "metrics": project.next_metrics_at}
         for question in QUESTIONS:
             cadence = self._on_cadence(project, question)
-            soon = self._clock.now() + random.random() * FIRST_ASKED_WITHIN_S  # noqa: S311
+            soon = self._clock.now() + random.random() * FIRST_ASKED_WITHIN_S
             at = queued.get(question)
             due = max(at.timestamp(), soon) if at is not None else soon
             self._agenda.set(name, question, min(due, cadence) if at is not None else due)
@@ -250,7 +250,7 @@ class Poller(Agent):
                 self.outbox.put(line)
 
     async def _recall_logs(self, name: str) -> bool:
-        """Learn which lines another hub, or an earlier run, stored; False while Postgres is away."""
+        """Learn which lines are stored already; False while Postgres is away."""
         since = datetime.now(UTC) - timedelta(days=1)
         try:
             stored = await samples.recent_logs(self._database, [name], since=since, limit=LOG_TAIL)

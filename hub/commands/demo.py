@@ -65,7 +65,9 @@ def _kinds(text: str) -> tuple[FaultKind, ...]:
     wanted = [word.strip() for word in text.split(",") if word.strip()]
     unknown = sorted(set(wanted) - set(KINDS))
     if unknown:
-        raise typer.BadParameter(f"no such fault: {', '.join(unknown)}; choose of {', '.join(KINDS)}")
+        raise typer.BadParameter(
+            f"no such fault: {', '.join(unknown)}; choose of {', '.join(KINDS)}"
+        )
     return tuple(kind for kind in KINDS if kind in wanted)
 
 

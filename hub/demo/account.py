@@ -8,7 +8,7 @@ from typing import Any
 from data.events import Event
 
 NOTICED_LATE = timedelta(seconds=10)
-"""A detection this long after a fault is over is still its own: the last samples are in the window."""
+"""A detection this long after a fault is over is still its own: its samples are in the window."""
 
 _OWN_METRICS: Mapping[str, frozenset[str]] = {
     "leak": frozenset({"memory_percent"}),

@@ -1,4 +1,4 @@
-"""A run of the demo: the fleet, the faults, the hub that notices them, and the account of it all."""
+"""A run of the demo: the fleet, the faults, the hub that notices them, and the account."""
 
 import asyncio
 import json
@@ -19,7 +19,6 @@ from hub.fleet import director
 from hub.fleet.members import FaultKind
 from hub.fleet.projects_config import projects_config
 from hub.fleet.schedule import FaultPlan, randomised, scripted
-from hub.processes import Child
 from hub.supervisor import Supervisor
 
 WATCHING_WITHIN_S = 40.0

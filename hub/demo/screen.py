@@ -55,7 +55,9 @@ def _project_table(projects: Sequence[Project]) -> Table:
         table.add_row(
             Text(project.name),
             Text(f"{sign} {project.status}", style=style),
-            Text(lasted(project.status_since, datetime.now(UTC)).partition(".")[0].rstrip("s") + "s"),
+            Text(
+                lasted(project.status_since, datetime.now(UTC)).partition(".")[0].rstrip("s") + "s"
+            ),
             _measure(project.response_ms, "ms", 1_000),
             _measure(project.cpu_percent, "%", 80),
             _measure(project.memory_percent, "%", 85),

@@ -32,7 +32,7 @@ async def test_samples_come_back_as_they_went_in(database: Database) -> None:
         project="a", recorded_at=NOW, status="down", response_ms=12.5, detail="connection refused"
     )
     scrape = MetricSample(
-        project="a", recorded_at=NOW, cpu_percent=12.5, other={"queue{kind=\"x\"}": 3.0}
+        project="a", recorded_at=NOW, cpu_percent=12.5, other={'queue{kind="x"}': 3.0}
     )
     line = LogLine(project="a", recorded_at=NOW, level="error", message="tab\there \\N and ⏎")
     await samples.append(database, [probe], [scrape], [line])
@@ -89,7 +89,7 @@ async def test_the_bus_hears_again_after_its_connection_was_cut(
 )
 async def test_action_history_refuses_every_change(database: Database, statement: str) -> None:
     with pytest.raises(DatabaseError, match="action_history is append-only"):
-        await database.execute(statement)  # type: ignore[arg-type]
+        await database.execute(statement)
 
 
 async def test_a_status_outside_the_four_is_refused(database: Database) -> None:
@@ -169,7 +169,7 @@ async def test_rollups_are_the_same_however_often_they_are_made(database: Databa
         async with database.transaction() as connection:
             await rollups.refresh(connection, NOW)
     for table in ("rollups_5m", "rollups_1h"):
-        row = await database.fetch_one(f"SELECT sum(healthy) AS n FROM {table}")  # type: ignore[arg-type]
+        row = await database.fetch_one(f"SELECT sum(healthy) AS n FROM {table}")
         assert row == {"n": 20}
 
 
@@ -186,9 +186,7 @@ async def test_an_archived_day_and_today_are_one_table(
     )
     archive = Archive(tmp_path, database_url)
     await asyncio.to_thread(archive.export, "project_metrics", yesterday.date())
-    await database.execute(
-        f"DROP TABLE project_metrics_{yesterday:%Y%m%d}"  # type: ignore[arg-type]
-    )
+    await database.execute(f"DROP TABLE project_metrics_{yesterday:%Y%m%d}")
     duck = archive.connect(NOW - timedelta(days=2))
     assert duck.execute("SELECT avg(cpu_percent), count(*) FROM project_metrics").fetchone() == (
         20.0,
