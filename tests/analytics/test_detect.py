@@ -16,9 +16,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 SPEC = ProjectSpec(name="a", url="http://127.0.0.1:1")
 
 
-def _detect(
-    memory: list[float], *, spec: ProjectSpec = SPEC, every_s: float = 30
-) -> Detection:
+def _detect(memory: list[float], *, spec: ProjectSpec = SPEC, every_s: float = 30) -> Detection:
     scrapes = [
         MetricSample(
             project="a", recorded_at=START + timedelta(seconds=every_s * n), memory_percent=value
@@ -37,9 +35,7 @@ def test_two_of_the_last_three_beyond_the_limit_is_an_anomaly() -> None:
     assert _held(detection) == [("memory_percent", "threshold")]
     (finding,) = detection.findings
     assert (finding.value, finding.threshold, finding.kind) == (91, 85, "memory")
-    assert finding.reason == (
-        "memory_percent above 85 in 2 of the last 3 samples, now 91"
-    )
+    assert finding.reason == ("memory_percent above 85 in 2 of the last 3 samples, now 91")
 
 
 def test_one_sample_beyond_the_limit_is_not() -> None:
