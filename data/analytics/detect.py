@@ -6,6 +6,7 @@ beginning and ending at every sample.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -14,7 +15,7 @@ import polars as pl
 
 from config.durations import format_duration
 from data.analytics.limits import kind_of
-from data.anomalies import Finding, Identity
+from data.anomalies import Detector, Finding, Identity
 
 TREND_R2_HOLDS = 0.8
 TREND_R2_CLEAR = 0.4
@@ -49,19 +50,19 @@ def detect(samples: pl.DataFrame, limits: pl.DataFrame) -> Detection:
         )
     )
     thresholds, trends = pl.collect_all([_thresholds(recent), _trends(recent)])
-    findings: list[Finding] = []
-    cleared: set[Identity] = set()
-    for row in thresholds.iter_rows(named=True):
-        if row["holds"]:
-            findings.append(_threshold_finding(row))
-        elif row["clear"]:
-            cleared.add((row["project"], row["metric"], "threshold"))
-    for row in trends.iter_rows(named=True):
-        if row["holds"]:
-            findings.append(_trend_finding(row))
-        elif row["clear"]:
-            cleared.add((row["project"], row["metric"], "trend"))
-    return Detection(findings=tuple(findings), cleared=frozenset(cleared))
+    holding = pl.col("holds")
+    return Detection(
+        findings=(
+            *map(_threshold_finding, thresholds.filter(holding).iter_rows(named=True)),
+            *map(_trend_finding, trends.filter(holding).iter_rows(named=True)),
+        ),
+        cleared=frozenset({*_cleared(thresholds, "threshold"), *_cleared(trends, "trend")}),
+    )
+
+
+def _cleared(rows: pl.DataFrame, detector: Detector) -> Iterator[Identity]:
+    clear = rows.filter(pl.col("clear") & ~pl.col("holds")).select(_KEY)
+    return ((project, metric, detector) for project, metric in clear.rows())
 
 
 def _thresholds(recent: pl.LazyFrame) -> pl.LazyFrame:

@@ -33,14 +33,20 @@ class Outbox:
         self._flush_s = flush_s
         self._items: deque[Item] = deque(maxlen=LIMIT)
         self._urgent = asyncio.Event()
-        self.dropped = 0
+        self._crowded_out = 0
+        self._refused = 0
         self.stored = 0
 
     def __len__(self) -> int:
         return len(self._items)
 
+    @property
+    def dropped(self) -> int:
+        """How many samples were lost: there was no room, or Postgres refused them."""
+        return self._crowded_out + self._refused
+
     def put(self, item: Item, *, urgent: bool = False) -> None:
-        self.dropped += len(self._items) == LIMIT
+        self._crowded_out += len(self._items) == self._items.maxlen
         self._items.append(item)
         if urgent:
             self._urgent.set()
@@ -65,9 +71,9 @@ class Outbox:
         """
         while self._items:
             batch = list(islice(self._items, BATCH))
-            before = self.dropped
+            before = self._crowded_out
             await self._store(batch)
-            for _ in range(len(batch) - (self.dropped - before)):
+            for _ in range(len(batch) - (self._crowded_out - before)):
                 self._items.popleft()
 
     async def _store(self, batch: Sequence[Item]) -> None:
@@ -84,7 +90,7 @@ class Outbox:
             raise
         except DatabaseError as error:
             if len(batch) == 1:
-                self.dropped += 1
+                self._refused += 1
                 logger.error("a sample of %s cannot be stored: %s", batch[0].project, error)
                 return
             middle = len(batch) // 2
