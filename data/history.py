@@ -6,15 +6,17 @@ compressed with zstd: about 11 bytes a sample, against 100 in Postgres.
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import adbc_driver_postgresql.dbapi as adbc
 import duckdb
 import polars as pl
-import pyarrow as pa
 
 from config.errors import OpsloreError
 from data.named_sql import read_queries
 from data.partitions import PARTITIONED
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _SQL = read_queries("history")
 _FAR = datetime(2999, 1, 1, tzinfo=UTC)
@@ -87,7 +89,9 @@ class Archive:
             except duckdb.Error as error:
                 raise ArchiveUnreadable(f"{file} is damaged: {error}") from error
 
-    def _rows(self, table: str, start: datetime, end: datetime) -> pa.Table:
+    def _rows(self, table: str, start: datetime, end: datetime) -> "pa.Table":
+        import adbc_driver_postgresql.dbapi as adbc  # noqa: PLC0415 (it takes 2 s, with pandas)
+
         with adbc.connect(self._url) as connection, connection.cursor() as cursor:
             cursor.execute(_SQL[f"day_of_{table}"], [start, end])
             return cursor.fetch_arrow_table()

@@ -1,8 +1,11 @@
 """JSON as the database and the terminal see it."""
 
 import json
+import re
 from datetime import datetime, timedelta
 from typing import Any
+
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 def to_json(value: Any) -> str:
@@ -12,7 +15,7 @@ def to_json(value: Any) -> str:
         ValueError: a number in `value` is not finite.
     """
     text = json.dumps(value, default=_plain, separators=(",", ":"), allow_nan=False)
-    return text.replace("\\u0000", "\\ufffd") if "\\u0000" in text else text
+    return _NUL.sub(r"\1\\ufffd", text) if "\\u0000" in text else text
 
 
 def _plain(value: Any) -> Any:

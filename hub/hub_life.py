@@ -11,8 +11,10 @@ from data.bus import Bus
 from data.database import Database, DatabaseError
 from data.events import EventKind, NewEvent
 from data.hub_name import HubName
+from flows.polling import redaction
 from flows.runs import FlowRuns
 from hub.assembly import REGISTRY_CHANNEL, HubParts, HubPlan, assemble
+from hub.lasting_key import lasting_key
 from hub.self_report import SelfReport
 
 logger = logging.getLogger(__name__)
@@ -28,6 +30,7 @@ async def run_hub(plan: HubPlan, stop: asyncio.Event) -> None:
         MigrationError: the database's schema is not one this program knows.
     """
     allow_many_sockets()
+    redaction.use_key(lasting_key(plan.settings.home / "redaction.key"))
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(plan.database_url))
         await _migrate_when_ready(database)

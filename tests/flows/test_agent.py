@@ -88,7 +88,7 @@ async def test_it_stops_after_a_failure_and_at_the_end() -> None:
 
 async def test_a_cycle_that_hangs_shows_as_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(agent_module.time, "monotonic", lambda: now)
+    monkeypatch.setattr("flows.agent.time.monotonic", lambda: now)
     worker = Worker(set())
     worker.beat()
     now = 160.0
