@@ -68,7 +68,7 @@ def scan(text: str, book: SeriesBook, intake: Intake) -> None:
             elif not careful.read(line):
                 break
         elif not -MOST_VALUE <= value <= MOST_VALUE:
-            not_finite += 1
+            not_finite += not series.minor
         else:
             accepted += 1
             if series.roles is not None:

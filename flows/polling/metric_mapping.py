@@ -14,6 +14,7 @@ _Values = dict[str, float]
 
 _CPU: Final = MetricSource(metric="process_cpu_seconds_total", rate=True, scale=100)
 _NO_ROLES: Final = Roles()
+_ROUNDING_PERCENT: Final = 5
 _AGGREGATES: Final[dict[str, Callable[[list[float]], float]]] = {
     "sum": sum,
     "mean": lambda values: sum(values) / len(values),
@@ -79,6 +80,14 @@ class _Source:
         """Tell whether each label's value matches its glob; a label that is missing is empty."""
         return all(matches(labels.get(name, "")) for name, matches in self.labels)
 
+    def is_idle_beside(self, labels: Mapping[str, str]) -> bool:
+        """Tell whether a series of this metric shows that what is selected never happened.
+
+        A counter with labels is not reported before it counts: where there were requests but no
+        request failed, there is no `requests_total{status="500"}`, and its rate is 0.
+        """
+        return self.rate and all(name in labels for name, _ in self.labels)
+
 
 class MetricMapping:
     """Evaluates one project's mapping; remembers the last counters, for rates.
@@ -104,10 +113,16 @@ class MetricMapping:
         """Return what a series is used for, None when for nothing."""
         sources = self._by_metric.get(name, ())
         slots = tuple(source.slot for source in sources if source.selects(labels))
+        idle = tuple(
+            source.slot
+            for source in sources
+            if source.slot not in slots and source.is_idle_beside(labels)
+        )
         alias = None if "quantile" in labels else self._alias(name)
         if alias is None:
-            return Roles(slots) if slots else None
-        return Roles(slots, alias.field, alias.factor, rank=2 * alias.preference + bool(labels))
+            return Roles(slots, idle=idle) if slots or idle else None
+        rank = 2 * alias.preference + bool(labels)
+        return Roles(slots, alias.field, alias.factor, rank, idle)
 
     def evaluate(self, fed: Iterable[tuple[Series, float]], read_at: float) -> Mapped:
         """Return what the series with a role come to. `read_at` is in monotonic seconds.
@@ -124,6 +139,8 @@ class MetricMapping:
             roles = series.roles or _NO_ROLES
             for slot in roles.slots:
                 selected.setdefault(slot, {})[series.key] = value
+            for slot in roles.idle:
+                selected.setdefault(slot, {})
             if roles.field is not None:
                 rival = best.get(roles.field)
                 if rival is None or roles.rank < rival.rank:
@@ -147,7 +164,7 @@ class MetricMapping:
         *,
         reported: Container[str],
     ) -> None:
-        measured = {
+        measured: dict[int, _Values | None] = {
             slot: self._rates(slot, values, read_at) if self._sources[slot].rate else values
             for slot, values in selected.items()
         }
@@ -159,21 +176,22 @@ class MetricMapping:
             if missing:
                 mapped.notes.append(f"{name}: no series {', '.join(missing)}")
             else:
-                mapped.put(name, _evaluate(source, measured))
+                mapped.put(name, _not_below_zero(name, source, _evaluate(source, measured)))
 
-    def _rates(self, slot: int, values: _Values, read_at: float) -> _Values:
+    def _rates(self, slot: int, values: _Values, read_at: float) -> _Values | None:
         """Return the increase per second of each counter that was there at the last read.
 
-        None of them has a rate when one fell: it began anew, and by how much is not known.
+        None where none was, and where one fell: it began anew, and by how much is not known.
         """
         last_read_at, last = self._last.get(slot, (read_at, {}))
         self._last[slot] = (read_at, values)
         elapsed_s = read_at - last_read_at
         if elapsed_s <= 0 or any(value < last.get(key, value) for key, value in values.items()):
-            return {}
-        return {
+            return None
+        rates = {
             key: (value - last[key]) / elapsed_s for key, value in values.items() if key in last
         }
+        return rates if rates or not values else None
 
     def _alias(self, name: str) -> Alias | None:
         alias = None if is_minor(name) else alias_of(name)
@@ -208,12 +226,23 @@ def _chain(source: _Source) -> Iterator[_Source]:
         yield from _chain(source.divide_by)
 
 
-def _evaluate(source: _Source, measured: Mapping[int, _Values]) -> float | None:
+def _evaluate(source: _Source, measured: Mapping[int, _Values | None]) -> float | None:
     """Return offset + scale * aggregate / divide_by, None when a part of it is not known."""
     values = measured.get(source.slot)
     divisor = source.divide_by
     if isinstance(divisor, _Source):
         divisor = _evaluate(divisor, measured) or 0
-    if not values or divisor == 0:
+    if values is None or divisor == 0 or not (values or source.aggregate is sum):
         return None
     return source.offset + source.scale * source.aggregate(list(values.values())) / (divisor or 1)
+
+
+def _not_below_zero(name: str, source: _Source, value: float | None) -> float | None:
+    """Return 0 for what the clocks of two reads took a little below it.
+
+    A machine that did nothing idled for 100 % of the time, give or take some milliseconds, so
+    that 100 - idle may be -0.3.
+    """
+    if value is None or name not in FIELDS or not source.offset:
+        return value
+    return 0.0 if -_ROUNDING_PERCENT < value < 0 else value

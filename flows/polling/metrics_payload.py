@@ -41,7 +41,8 @@ class MetricsReader:
 
         Each metric that did not become one of the four fields is in `other`, under its name and
         its labels, at most 200 of them: first what the mapping names, then in the order of the
-        body, histograms' buckets, quantiles and creation times last.
+        body; after these what the mapping made something of, and histograms' buckets, quantiles
+        and creation times last.
         """
         text, valid = decode_body(body)
         intake = Intake()
@@ -74,9 +75,12 @@ class MetricsReader:
 def _further(intake: Intake, mapped: Mapped) -> dict[str, float]:
     """Return what is no field, the most wanted first, as far as there is room."""
     unused = [(s, value) for s, value in intake.fed.values() if s.key not in mapped.taken]
-    wanted = {series.key: value for series, value in unused if not series.minor}
+    major = [(series, value) for series, value in unused if not series.minor]
+    wanted = {s.key: value for s, value in major if s.roles is not None and s.roles.field}
+    sources = {series.key: value for series, value in major}
     minor = {series.key: value for series, value in unused if series.minor}
-    other = {**mapped.named, **wanted, **intake.plain, **minor, **intake.minor, **mapped.named}
+    ranked = mapped.named, wanted, intake.plain, sources, minor, intake.minor, mapped.named
+    other = {key: value for metrics in ranked for key, value in metrics.items()}
     return other if len(other) <= ROOM else dict(islice(other.items(), ROOM))
 
 

@@ -25,13 +25,15 @@ _SPACE: Final = re.compile(r"\s++")
 class Roles(NamedTuple):
     """What a series is used for: in sources of the mapping, and as one of the four fields.
 
-    As a field its value counts `factor` times; of several the one with the lowest rank wins.
+    `idle` are the sources whose counters it shows to be there without being one of them. As a
+    field its value counts `factor` times; of several the one with the lowest rank wins.
     """
 
     slots: tuple[int, ...] = ()
     field: str | None = None
     factor: float = 1
     rank: int = 0
+    idle: tuple[int, ...] = ()
 
 
 class Series:
@@ -51,6 +53,7 @@ class Intake:
 
     `passed_over` counts samples for which there was no room, `accepted` all others that are
     good, `faults` the lines that are not valid, the first of them on line `first_fault`.
+    A minor series that is not finite is no news: a quantile is NaN until something is observed.
     """
 
     __slots__ = (
@@ -76,7 +79,7 @@ class Intake:
     def add(self, series: Series, value: float) -> None:
         """Keep a value; of a series that is there already, the last wins."""
         if not -MOST_VALUE <= value <= MOST_VALUE:
-            self.not_finite += 1
+            self.not_finite += not series.minor
             return
         self.accepted += 1
         if series.roles is not None:

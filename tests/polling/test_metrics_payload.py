@@ -220,6 +220,58 @@ def test_a_quotient_of_rates_is_an_error_rate() -> None:
     assert later.error_rate_percent == 10
 
 
+def _error_rates(label: str, *bodies: bytes) -> list[Reading]:
+    source = {"metric": "http_total", "labels": {label: "5*"}, "rate": True, "scale": 100}
+    mapping = {
+        "error_rate_percent": {**source, "divide_by": {"metric": "http_total", "rate": True}}
+    }
+    requests = reader(mapping)
+    return [requests.read(body, None, read_at=float(at)) for at, body in enumerate(bodies)]
+
+
+def test_errors_that_never_happened_are_a_rate_of_zero() -> None:
+    """A client library reports a counter with labels only once it counts."""
+    first, second = _error_rates(
+        "code", b'http_total{code="200"} 5\n', b'http_total{code="200"} 9\n'
+    )
+
+    assert (first.error_rate_percent, first.detail) == (None, None)
+    assert (second.error_rate_percent, second.detail) == (0, None)
+
+
+def test_the_first_error_has_no_rate_and_the_next_one_has() -> None:
+    _, second, third = _error_rates(
+        "code",
+        b'http_total{code="200"} 5\n',
+        b'http_total{code="200"} 7\nhttp_total{code="500"} 1\n',
+        b'http_total{code="200"} 8\nhttp_total{code="500"} 2\n',
+    )
+
+    assert (second.error_rate_percent, third.error_rate_percent) == (None, 50)
+
+
+def test_a_label_that_no_series_has_is_told_and_is_no_rate_of_zero() -> None:
+    *_, last = _error_rates("status", b'http_total{code="200"} 5\n', b'http_total{code="200"} 9\n')
+
+    assert last.error_rate_percent is None
+    assert last.detail == "error_rate_percent: no series http_total"
+
+
+def test_a_gauge_that_is_not_there_is_told_and_is_not_zero() -> None:
+    reading = read('jobs{queue="mail"} 5\n', {"depth": 'jobs{queue="post"}'})
+
+    assert reading == Reading(other={'jobs{queue="mail"}': 5.0}, detail="depth: no series jobs")
+
+
+def test_what_the_clocks_take_a_little_below_zero_is_zero() -> None:
+    idle = reader({"cpu_percent": {"metric": "idle", "rate": True, "scale": -100, "offset": 100}})
+
+    idle.read(b"idle 10\n", None, read_at=0.0)
+
+    assert idle.read(b"idle 11.01\n", None, read_at=1.0).cpu_percent == 0
+    assert idle.read(b"idle 13\n", None, read_at=2.0).detail == "cpu_percent is negative: -99"
+
+
 def test_a_read_that_failed_leaves_the_rates_as_they_are() -> None:
     counter = reader({"done": {"metric": "done_total", "rate": True}})
 
@@ -288,6 +340,14 @@ def test_buckets_quantiles_and_creation_times_are_left_out_first() -> None:
     assert list(reading.other)[150] == 'd_bucket{le="0"}'
 
 
+def test_what_the_mapping_made_something_of_does_not_crowd_out_the_rest() -> None:
+    calls = "".join(f'calls{{method="{i}"}} 1\n' for i in range(300))
+
+    reading = read(calls + "queue_depth 3\n", {"calls_total": "calls"})
+
+    assert list(reading.other)[:3] == ["calls_total", "queue_depth", 'calls{method="0"}']
+
+
 def test_a_few_buckets_are_kept() -> None:
     assert read('d_bucket{le="1"} 5\n').other == {'d_bucket{le="1"}': 5.0}
 
@@ -317,6 +377,13 @@ def test_values_that_are_not_finite_are_counted() -> None:
     reading = read("a NaN\nb +Inf\nc 1e301\nd 1\n")
 
     assert reading == Reading(other={"d": 1.0}, detail="3 values are not finite")
+
+
+def test_a_quantile_of_nothing_is_no_news() -> None:
+    reading = reader({})
+    body = b'q_seconds{quantile="0.5"} NaN\nq_seconds_count 0\n'
+
+    assert [reading.read(body, None, read_at=at).detail for at in (0.0, 1.0)] == [None, None]
 
 
 def test_json_numbers_that_are_too_large_are_counted() -> None:
