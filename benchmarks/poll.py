@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,18 +33,20 @@ from data.embedded import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parent.parent
 WARM_UP_S = 8.0
+PREFECT_STARTS_S = 25.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """CPU microseconds per probe over a stretch of time; `probes_per_s` says how busy it was."""
+    """CPU microseconds per probe over a stretch of time, each column with what the last counts."""
 
     what: str
     projects: int
     probes_per_s: float
     cpu_us: float
+    with_prefect_us: float | None = None
     with_postgres_us: float | None = None
-    rss_mb: float | None = None
+    rss_mb: float
 
 
 def main() -> None:
@@ -106,7 +108,7 @@ async def bare_httpx(port: int, count: int, seconds: float) -> Row:
 
 
 def hub(folder: Path, port: int, count: int, seconds: float) -> Row:
-    """A whole hub with its own Postgres; each project is asked for both things `every` so often."""
+    """What `opslore up` runs: Postgres, Prefect, a hub; 600 probes/s from 300 projects on."""
     every = "1s" if count <= 300 else f"{count // 300}s"
     folder.mkdir(parents=True)
     intervals = {"health": every, "metrics": every, "details": "1h"}
@@ -114,47 +116,53 @@ def hub(folder: Path, port: int, count: int, seconds: float) -> Row:
     document = {"defaults": {"intervals": intervals}, "projects": projects}
     (folder / "projects.yaml").write_text(yaml.safe_dump(document))
     (folder / "hub.yaml").write_text("listen: {port: 0}\npolling: {max_concurrent: 4096}\n")
-    postgres = EmbeddedPostgres(folder / "postgres")
-    postgres.start()
-    url = postgres.url()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hub.main", "hub", "--name", "bench"],
+    environment = {
+        "OPSLORE_HOME": str(folder),
+        "OPSLORE_PROJECTS": str(folder / "projects.yaml"),
+        "OPSLORE_HUB": str(folder / "hub.yaml"),
+        "OPSLORE_LOG_LEVEL": "WARNING",
+    }
+    program = subprocess.Popen(
+        [sys.executable, "-m", "hub.main", "up"],
         cwd=ROOT,
-        env={
-            **os.environ,
-            "OPSLORE_HOME": str(folder),
-            "OPSLORE_DATABASE_URL": url,
-            "OPSLORE_PROJECTS": str(folder / "projects.yaml"),
-            "OPSLORE_HUB": str(folder / "hub.yaml"),
-            "OPSLORE_LOG_LEVEL": "WARNING",
-            "PREFECT_API_URL": "",
-        },
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
     )
     try:
+        postgres = EmbeddedPostgres(folder / "postgres")
+        url = _record_of(postgres, program)
         _wait_for_rows(url, count)
-        time.sleep(WARM_UP_S)
-        watched, server = psutil.Process(process.pid), psutil.Process(postgres.postmaster_pid)
-        cpu, server_cpu, rows, started = (
-            _cpu([watched]),
-            _tree(server),
-            _rows(url),
-            time.monotonic(),
-        )
-        time.sleep(seconds)
-        probes, took = _rows(url) - rows, time.monotonic() - started
-        used, server_used = _cpu([watched]) - cpu, _tree(server) - server_cpu
-        return Row(
-            what="hub",
-            projects=count,
-            probes_per_s=probes / took,
-            cpu_us=used / probes * 1e6,
-            with_postgres_us=(used + server_used) / probes * 1e6,
-            rss_mb=watched.memory_info().rss / 1e6,
-        )
+        time.sleep(WARM_UP_S + PREFECT_STARTS_S)
+        return _measure(program.pid, postgres, url, count, seconds)
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
-        postgres.stop()
+        program.send_signal(signal.SIGTERM)
+        program.wait()
+
+
+def _measure(pid: int, postgres: EmbeddedPostgres, url: str, count: int, seconds: float) -> Row:
+    family = psutil.Process(pid).children(recursive=True)
+    watcher = next(process for process in family if process.cmdline()[-1] == "hub")
+    prefect = [process for process in family if "prefect_entry" in " ".join(process.cmdline())]
+    others = [psutil.Process(pid), *prefect]
+
+    def used() -> tuple[float, float, float]:
+        return _cpu([watcher]), _cpu(others), _postgres_cpu(postgres)
+
+    before, rows, started = used(), _rows(url), time.monotonic()
+    time.sleep(seconds)
+    probes, took = _rows(url) - rows, time.monotonic() - started
+    own, beside, record = (
+        (now - then) / probes * 1e6 for now, then in zip(used(), before, strict=True)
+    )
+    return Row(
+        what="hub",
+        projects=count,
+        probes_per_s=probes / took,
+        cpu_us=own,
+        with_prefect_us=own + beside,
+        with_postgres_us=own + beside + record,
+        rss_mb=watcher.memory_info().rss / 1e6,
+    )
 
 
 def prometheus(folder: Path, port: int, count: int, seconds: float) -> Row | None:
@@ -209,30 +217,56 @@ def prometheus(folder: Path, port: int, count: int, seconds: float) -> Row | Non
 
 
 def show(rows: list[Row], mark: Row | None) -> None:
-    """Print the rows and, where Prometheus is there, each as a ratio to it."""
-    columns = ("projects", "probes/s", "CPU µs", "+Postgres", "RSS MB", "/mark")
-    print(f"{'':<12} " + " ".join(f"{heading:>9}" for heading in columns))
+    """Print the rows and, where Prometheus is there, the first column as a ratio to its."""
+    columns = ("projects", "probes/s", "CPU µs", "+Prefect", "+Postgres", "RSS MB", "ratio")
+    print(f"{'':<12}" + "".join(f"{heading:>11}" for heading in columns))
     for row in [*rows, *([mark] if mark else [])]:
-        stored = f"{row.with_postgres_us:9.0f}" if row.with_postgres_us else f"{'–':>9}"
-        ratio = f"{row.cpu_us / mark.cpu_us:9.2f}" if mark else f"{'–':>9}"
-        print(
-            f"{row.what:<12} {row.projects:>9} {row.probes_per_s:9.0f} {row.cpu_us:9.0f} {stored}"
-            f" {row.rss_mb or 0:9.0f} {ratio}"
+        figures = (
+            row.projects,
+            row.probes_per_s,
+            row.cpu_us,
+            row.with_prefect_us,
+            row.with_postgres_us,
+            row.rss_mb,
         )
+        ratio = f"{row.cpu_us / mark.cpu_us:11.2f}" if mark else f"{'–':>11}"
+        print(f"{row.what:<12}" + "".join(map(_figure, figures)) + ratio)
     if mark is None:
         print("Prometheus is not installed: no mark to compare with")
 
 
+def _figure(value: float | None) -> str:
+    return f"{'–':>11}" if value is None else f"{value:>11,.0f}"
+
+
 def _cpu(processes: list[psutil.Process]) -> float:
+    """CPU seconds used so far by processes that still run."""
     return sum(sum(process.cpu_times()[:2]) for process in processes)
 
 
-def _tree(root: psutil.Process) -> float:
-    """CPU seconds of a process and its children, those that have ended included."""
-    times = root.cpu_times()
-    return (
-        times.children_user + times.children_system + _cpu([root, *root.children(recursive=True)])
-    )
+def _postgres_cpu(postgres: EmbeddedPostgres) -> float:
+    """CPU seconds of the server, of its backends, and of those that have ended."""
+    server = psutil.Process(postgres.postmaster_pid)
+    times = server.cpu_times()
+    total = sum(times[:4])  # its own, and that of children that have ended
+    for backend in server.children():
+        with suppress(psutil.NoSuchProcess):
+            total += _cpu([backend])
+    return float(total)
+
+
+def _record_of(postgres: EmbeddedPostgres, program: "subprocess.Popen[bytes]") -> str:
+    """Return the address of the record of a program that is starting."""
+    deadline = time.monotonic() + 30
+    while postgres.postmaster_pid is None and time.monotonic() < deadline:
+        if program.poll() is not None:
+            raise RuntimeError(f"the program ended with {program.returncode}")
+        time.sleep(0.1)
+    time.sleep(2)  # until its database is made
+    postgres.start()
+    url = postgres.url()
+    postgres.stop()
+    return url
 
 
 def _rows(url: str) -> int:
