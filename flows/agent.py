@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import ClassVar, Protocol
 
 from data.agents import AgentState, Heartbeat
-from flows.runs import Cycle
+from flows.flow_runs.cycle import Cycle
 
 logger = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from data.records import HealthSample, MetricSample, StatusReport
 from flows.analysis.analyser import MetricsAnalyser
 from flows.crew import Crew
 from flows.feed import Feed
+from flows.flow_runs.runs import FlowRuns
 from flows.health.monitor import HealthMonitor
 from flows.polling.poller import Poller
 from flows.polling.roster import Roster
 from flows.registry.registrar import Registrar
-from flows.runs import FlowRuns
 from flows.upkeep.maintainer import Maintainer
 from flows.upkeep.vitals import VitalsRecorder
 

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 
 from data import events, migrations
 from data.bus import Bus
-from data.database import Database, DatabaseError
+from data.database import Database, DatabaseError, DatabaseUnavailable
 from data.events import EventKind, NewEvent
+from data.first_contact import first_contact
 from data.hub_name import HubName
-from flows.polling import redaction
-from flows.runs import FlowRuns
+from flows.flow_runs.runs import FlowRuns
+from flows.polling.payloads import redaction
 from hub.assembly import REGISTRY_CHANNEL, HubParts, HubPlan, assemble
 from hub.lasting_key import lasting_key
 from hub.self_report import SelfReport
@@ -20,6 +21,7 @@ from hub.self_report import SelfReport
 logger = logging.getLogger(__name__)
 
 WAIT_FOR_DATABASE_S = 60.0
+ASK_AGAIN_S = 1.0
 
 
 async def run_hub(plan: HubPlan, stop: asyncio.Event) -> None:
@@ -32,8 +34,9 @@ async def run_hub(plan: HubPlan, stop: asyncio.Event) -> None:
     allow_many_sockets()
     redaction.use_key(lasting_key(plan.settings.home / "redaction.key"))
     async with AsyncExitStack() as stack:
+        await _wait_for_postgres(plan.database_url)
         database = await stack.enter_async_context(Database(plan.database_url))
-        await _migrate_when_ready(database)
+        await migrations.migrate(database)
         held = await stack.enter_async_context(HubName(plan.database_url, plan.name))
         bus = await stack.enter_async_context(Bus(plan.database_url, REGISTRY_CHANNEL))
         runs = FlowRuns(plan.prefect_api_url, held.name)
@@ -53,19 +56,17 @@ def allow_many_sockets() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def _migrate_when_ready(database: Database) -> None:
+async def _wait_for_postgres(url: str) -> None:
     deadline = asyncio.get_running_loop().time() + WAIT_FOR_DATABASE_S
     while True:
         try:
-            await migrations.migrate(database)
+            await first_contact(url)
             return
-        except migrations.MigrationError:
-            raise
-        except DatabaseError as error:
+        except DatabaseUnavailable as error:
             if asyncio.get_running_loop().time() > deadline:
                 raise
-            logger.warning("waiting for Postgres: %s", error)
-            await asyncio.sleep(0.5)
+            logger.warning("%s; it is asked again", error)
+            await asyncio.sleep(ASK_AGAIN_S)
 
 
 async def _work_until(stop: asyncio.Event, parts: HubParts, runs: FlowRuns) -> None:

@@ -15,9 +15,9 @@ from flows.agent import Agent
 from flows.analysis import findings
 from flows.analysis.sample_window import SampleWindow
 from flows.feed import Feed
+from flows.flow_runs.cycle import Cycle
 from flows.polling.agenda import Question
 from flows.polling.roster import Roster
-from flows.runs import Cycle
 
 
 class MetricsAnalyser(Agent):

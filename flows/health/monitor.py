@@ -12,13 +12,13 @@ from data.projects import ClaimedProject
 from data.records import HealthSample, StatusReport
 from flows.agent import Agent
 from flows.feed import Feed
+from flows.flow_runs.cycle import Cycle
 from flows.health import deploys, fleet_outage, status_changes
 from flows.health.debounce import Standing, Verdict, judge
 from flows.health.network_suspicion import NetworkSuspicion
 from flows.health.status_changes import StatusChange
 from flows.polling.agenda import Question
 from flows.polling.roster import Roster
-from flows.runs import Cycle
 
 AskSoon = Callable[[str, Question, float], None]
 

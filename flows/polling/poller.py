@@ -15,13 +15,13 @@ from data.records import HealthSample, MetricSample, StatusReport
 from flows.agent import Agent
 from flows.clock import Clock, instant
 from flows.feed import Feed
+from flows.flow_runs.cycle import Cycle
 from flows.polling.agenda import QUESTIONS, Agenda, Appointment, Question, next_due
 from flows.polling.log_tail import LogTail
 from flows.polling.outbox import Outbox
 from flows.polling.prober import Prober
 from flows.polling.roster import Roster
 from flows.polling.tally import Tally
-from flows.runs import Cycle
 
 logger = logging.getLogger(__name__)
 

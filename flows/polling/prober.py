@@ -12,13 +12,14 @@ import httpx
 
 from config.projects_file import ProjectSpec
 from data.records import HealthSample, HealthStatus, LogLine, MetricSample, StatusReport
-from flows.polling import health_payload, log_payload, redirects, status_payload
-from flows.polling.failures import HubFault
-from flows.polling.metrics_payload import MetricsReader
-from flows.polling.plain_text import plain_line
+from flows.polling.payloads import health_payload, log_payload, status_payload
+from flows.polling.payloads.metrics_payload import MetricsReader
+from flows.polling.payloads.plain_text import plain_line
 from flows.polling.questions import LOG_LINES, Question, Questions, Unaskable, build_questions
-from flows.polling.response_reader import Answer
-from flows.polling.transport import KeptAliveTransport
+from flows.polling.wire import redirects
+from flows.polling.wire.failures import HubFault
+from flows.polling.wire.response_reader import Answer
+from flows.polling.wire.transport import KeptAliveTransport
 
 logger = logging.getLogger(__name__)
 

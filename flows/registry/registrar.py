@@ -17,7 +17,7 @@ from data.events import EventKind, NewEvent
 from data.projects import RegistryChange
 from data.records import Severity
 from flows.agent import Agent
-from flows.runs import Cycle
+from flows.flow_runs.cycle import Cycle
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from data import partitions, rollups
 from data.database import Connection, Database
 from data.history import Archive
 from flows.agent import Agent
-from flows.runs import Cycle
+from flows.flow_runs.cycle import Cycle
 
 EVERY_S = 60.0
 

@@ -10,10 +10,11 @@ from data.database import Database
 from data.events import NewEvent
 from data.system_health import Vitals
 from flows.agent import Agent
+from flows.flow_runs.cycle import Cycle
+from flows.flow_runs.runs import FlowRuns
 from flows.health.monitor import HealthMonitor
 from flows.polling.poller import Poller
 from flows.registry.registrar import Registrar
-from flows.runs import Cycle, FlowRuns
 
 EVERY_S = 10.0
 MUCH_LAG_MS = 1_000

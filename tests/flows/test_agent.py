@@ -7,7 +7,8 @@ import pytest
 
 from flows import agent as agent_module
 from flows.agent import Agent
-from flows.runs import Cycle
+from flows.flow_runs.cycle import Cycle
+from tests.programs import eventually
 
 
 class Followed:
@@ -47,9 +48,11 @@ class Worker(Agent):
 async def _run_until(worker: Worker, cycles: int, runs: Followed) -> list[str]:
     failures: list[str] = []
     task = asyncio.create_task(worker.run(runs, lambda _, error: failures.append(str(error))))
-    async with asyncio.timeout(5):
-        while worker.cycles < cycles:
-            await asyncio.sleep(0.001)
+
+    async def done() -> bool:
+        return worker.cycles >= cycles
+
+    await eventually(done, every_s=0.001)
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task

@@ -18,7 +18,8 @@ import pytest
 import pytest_asyncio
 
 from data.embedded import EmbeddedPostgres
-from flows.runs import MOST_LINES, Cycle, FlowRuns
+from flows.flow_runs.cycle import MOST_LINES, Cycle
+from flows.flow_runs.runs import FlowRuns
 from hub.prefect_server import PrefectServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
@@ -209,7 +210,7 @@ async def test_runs_that_a_dead_hub_left_open_are_closed_by_the_next_of_its_name
 ) -> None:
     program = (
         "import asyncio, os\nfrom datetime import UTC, datetime\n"
-        "from flows.runs import Cycle, FlowRuns\n"
+        "from flows.flow_runs.cycle import Cycle\nfrom flows.flow_runs.runs import FlowRuns\n"
         "async def main():\n"
         f"    runs = FlowRuns({server.api_url!r}, 'hub-2')\n"
         "    await runs.start()\n"
@@ -333,7 +334,7 @@ async def test_prefect_leaves_the_logging_and_the_signals_of_the_hub_alone(
     tmp_path: Path,
 ) -> None:
     program = (
-        "import asyncio, logging, signal, sys\nfrom flows.runs import FlowRuns\n"
+        "import asyncio, logging, signal, sys\nfrom flows.flow_runs.runs import FlowRuns\n"
         "logging.basicConfig(filename=sys.argv[1], level=logging.INFO)\n"
         "before = logging.getLogger().handlers[:], signal.getsignal(signal.SIGTERM)\n"
         "async def main():\n"

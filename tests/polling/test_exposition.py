@@ -9,8 +9,8 @@ from prometheus_client import parser as prometheus_text
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import parser as openmetrics_text
 
-from flows.polling.exposition import parse_line
-from flows.polling.metrics_payload import MetricsReader
+from flows.polling.payloads.exposition import parse_line
+from flows.polling.payloads.metrics_payload import MetricsReader
 
 PLAIN = re.compile("[a-zA-Z][a-zA-Z0-9_]*")
 Series = tuple[str, frozenset[tuple[str, str]]]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.records import HealthStatus
-from flows.polling.health_payload import Health, read_health
+from flows.polling.payloads.health_payload import Health, read_health
 
 
 def health(code: int, body: Any = b"") -> Health:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.records import LogLine
-from flows.polling.log_payload import read_log_lines
+from flows.polling.payloads.log_payload import read_log_lines
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)

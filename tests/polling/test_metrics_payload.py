@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.projects_file import MetricSource
-from flows.polling.metrics_payload import MetricsReader, Reading
+from flows.polling.payloads.metrics_payload import MetricsReader, Reading
 
 FIELDS = ("cpu_percent", "memory_percent", "error_rate_percent", "response_ms")
 

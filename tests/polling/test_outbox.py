@@ -10,6 +10,7 @@ from data.database import Database, DatabaseUnavailable
 from data.records import HealthSample, HealthStatus
 from flows.polling import outbox as outbox_module
 from flows.polling.outbox import Outbox
+from tests.programs import eventually
 
 NOW = datetime.now(UTC)
 
@@ -57,9 +58,7 @@ async def test_an_urgent_sample_does_not_wait_for_the_next_flush(database: Datab
     running = asyncio.create_task(outbox.run())
     await asyncio.sleep(0)
     outbox.put(_probe(1, "down"), urgent=True)
-    async with asyncio.timeout(5):
-        while not await _stored(database):
-            await asyncio.sleep(0.01)
+    await eventually(lambda: _stored(database))
     running.cancel()
 
 

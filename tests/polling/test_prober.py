@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from config.projects_file import ProjectSpec
-from flows.polling import health_payload
+from flows.polling.payloads import health_payload
 from flows.polling.prober import Prober
 from tests.polling.hostile import (
     HEALTHY,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows.polling.redaction import Redactor, names_secret, redact, redact_unmistakable
+from flows.polling.payloads.redaction import Redactor, names_secret, redact, redact_unmistakable
 
 PLACEHOLDER = re.compile(r"\[redacted:([a-z_]+):[0-9a-f]{6}\]")
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P"

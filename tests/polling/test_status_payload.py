@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.records import StatusReport
-from flows.polling.status_payload import read_status
+from flows.polling.payloads.status_payload import read_status
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)

@@ -19,10 +19,10 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.polling import name_lookup, opening
-from flows.polling.failures import HubFault
-from flows.polling.response_reader import Answer, Limits, ResponseReader
-from flows.polling.transport import KeptAliveTransport
+from flows.polling.wire import name_lookup, opening
+from flows.polling.wire.failures import HubFault
+from flows.polling.wire.response_reader import Answer, Limits, ResponseReader
+from flows.polling.wire.transport import KeptAliveTransport
 from tests.polling.hostile import (
     HEALTHY,
     Handler,

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import httpx
 
-from flows.polling import failures, name_lookup
+from flows.polling.wire import failures, name_lookup
 
 _PORTS: Final = {"http": 80, "https": 443}
 

@@ -19,63 +19,19 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from flows.reachability import Reachability
+from flows.flow_runs.cycle import STOP_WITHIN_S, Cycle, Followed, Outcome
+from flows.flow_runs.reachability import Reachability
 
 if TYPE_CHECKING:
-    from flows.mirror import Mirror
+    from flows.flow_runs.mirror import Mirror
 
 logger = logging.getLogger(__name__)
 
-MOST_LINES = 200
 MOST_WAITING = 64
-STOP_WITHIN_S = 3.0
-
-
-@dataclass(slots=True)
-class Cycle:
-    """One cycle of an agent, in the words that its flow run shows.
-
-    Lines beyond 200 are counted and not kept. `tags` are added to those of every run.
-    """
-
-    agent: str
-    hub: str
-    started_at: datetime
-    name: str
-    lines: list[tuple[int, str]] = field(default_factory=list)
-    tags: frozenset[str] = frozenset()
-    summary: str = ""
-    left_out: int = 0
-    logged_at: list[datetime] = field(default_factory=list, repr=False)
-
-    def log(self, message: str, level: int = logging.INFO) -> None:
-        if len(self.lines) >= MOST_LINES:
-            self.left_out += 1
-            return
-        self.lines.append((level, message))
-        self.logged_at.append(datetime.now(UTC))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How a cycle ended; `error` is None unless it failed."""
-
-    ended_at: datetime
-    cancelled: bool = False
-    error: BaseException | None = None
-
-
-@dataclass(slots=True, eq=False)
-class Followed:
-    """A cycle on its way to Prefect: the outcome comes when the work has ended."""
-
-    cycle: Cycle
-    outcome: "futures.Future[Outcome]"
 
 
 def _utc_now() -> datetime:
@@ -191,7 +147,7 @@ class FlowRuns:
         os.environ.setdefault("DO_NOT_TRACK", "1")  # read while Prefect is imported
         try:
             with _without_collections():
-                from flows.quiet_prefect import quiet_prefect  # noqa: PLC0415
+                from flows.flow_runs.quiet_prefect import quiet_prefect  # noqa: PLC0415
 
             with quiet_prefect(self._api_url):
                 asyncio.run(self._mirror_until_closed())
@@ -202,7 +158,7 @@ class FlowRuns:
 
     async def _mirror_until_closed(self) -> None:
         with _without_collections():
-            from flows.mirror import Mirror  # noqa: PLC0415
+            from flows.flow_runs.mirror import Mirror  # noqa: PLC0415
 
         self._loop = asyncio.get_running_loop()
         self._mirror = mirror = Mirror(self._hub, self._reachability)

@@ -13,8 +13,8 @@ from itertools import islice
 from typing import Any, Final
 
 from data.records import HealthStatus
-from flows.polling.body_text import NOT_JSON, decode_body, load_json
-from flows.polling.plain_text import plain_line
+from flows.polling.payloads.body_text import NOT_JSON, decode_body, load_json
+from flows.polling.payloads.plain_text import plain_line
 
 _SHORT_TEXT: Final = 64
 _LONG_TEXT: Final = 160

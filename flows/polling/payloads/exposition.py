@@ -3,7 +3,7 @@
 import re
 from typing import Final, NamedTuple
 
-from flows.polling.series import MOST_VALUE, ROOM, Intake, SeriesBook
+from flows.polling.payloads.series import MOST_VALUE, ROOM, Intake, SeriesBook
 
 _MOST_LINES: Final = 100_000
 _MOST_FAULTS: Final = 1_000

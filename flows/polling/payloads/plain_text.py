@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from flows.polling.redaction import redact
+from flows.polling.payloads.redaction import redact
 
 _LOOKED_AT_BEYOND: Final = 4_000
 _ESCAPE_SEQUENCE = re.compile(

@@ -11,11 +11,11 @@ from typing import Final
 
 import httpx
 
-from flows.polling import failures
-from flows.polling.connection import Connection
-from flows.polling.opening import Deadline, Origin, Trust, open_connection, open_socket
-from flows.polling.response_reader import Answer, Limits
-from flows.polling.sentinel import Sentinel
+from flows.polling.wire import failures
+from flows.polling.wire.connection import Connection
+from flows.polling.wire.opening import Deadline, Origin, Trust, open_connection, open_socket
+from flows.polling.wire.response_reader import Answer, Limits
+from flows.polling.wire.sentinel import Sentinel
 
 _KEPT: Final = 2
 _REOPEN_WITHIN_S: Final = 1.0

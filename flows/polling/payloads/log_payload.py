@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple, cast
 
 from data.records import LogLine
-from flows.polling.body_text import decode_body, load_json
-from flows.polling.instants import read_instant
-from flows.polling.plain_text import plain_line, without_controls
+from flows.polling.payloads.body_text import decode_body, load_json
+from flows.polling.payloads.instants import read_instant
+from flows.polling.payloads.plain_text import plain_line, without_controls
 
 _MESSAGE_CHARACTERS: Final = 2_000
 _KEY_BLOCK_LINES: Final = 100

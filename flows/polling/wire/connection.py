@@ -6,9 +6,9 @@ from typing import Final, cast
 
 import httpx
 
-from flows.polling import failures
-from flows.polling.opening import Deadline
-from flows.polling.response_reader import Answer, Limits, ResponseReader
+from flows.polling.wire import failures
+from flows.polling.wire.opening import Deadline
+from flows.polling.wire.response_reader import Answer, Limits, ResponseReader
 
 # A deadline that fires later than this shows that this process was busy, not the server slow.
 _LATE_S: Final = 0.05

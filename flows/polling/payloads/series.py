@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 from zlib import crc32
 
-from flows.polling.plain_text import without_controls
-from flows.polling.redaction import redact_unmistakable
+from flows.polling.payloads.plain_text import without_controls
+from flows.polling.payloads.redaction import redact_unmistakable
 
 ROOM: Final = 200
 """The most series kept of one read, beside those that the mapping names."""

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from flows.polling.series import Intake, Series, SeriesBook
+from flows.polling.payloads.series import Intake, Series, SeriesBook
 
 _DEEPEST: Final = 10
 _MOST_VALUES: Final = 100_000

@@ -21,8 +21,8 @@ from prefect.context import AsyncClientContext, FlowRunContext, SyncClientContex
 from prefect.exceptions import ObjectNotFound, PrefectSignal
 from prefect.states import Cancelled, Completed, Crashed, Failed
 
-from flows.reachability import Reachability
-from flows.runs import STOP_WITHIN_S, Cycle, Followed, Outcome
+from flows.flow_runs.cycle import STOP_WITHIN_S, Cycle, Followed, Outcome
+from flows.flow_runs.reachability import Reachability
 
 logger = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from fnmatch import translate
 from typing import Final, NamedTuple
 
 from config.projects_file import MetricSource
-from flows.polling.series import MOST_VALUE, Roles, Series, is_minor
-from flows.polling.well_known import FIELDS, Alias, alias_of
+from flows.polling.payloads.series import MOST_VALUE, Roles, Series, is_minor
+from flows.polling.payloads.well_known import FIELDS, Alias, alias_of
 
 _Values = dict[str, float]
 

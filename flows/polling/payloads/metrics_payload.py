@@ -6,10 +6,10 @@ from itertools import islice
 from typing import Final
 
 from config.projects_file import MetricSource
-from flows.polling import exposition, json_metrics
-from flows.polling.body_text import NOT_JSON, decode_body, load_json_floats
-from flows.polling.metric_mapping import Mapped, MetricMapping
-from flows.polling.series import ROOM, Intake, SeriesBook
+from flows.polling.payloads import exposition, json_metrics
+from flows.polling.payloads.body_text import NOT_JSON, decode_body, load_json_floats
+from flows.polling.payloads.metric_mapping import Mapped, MetricMapping
+from flows.polling.payloads.series import ROOM, Intake, SeriesBook
 
 _DETAIL_CHARACTERS: Final = 400
 _ENDS: Final = ("# EOF\n", "# EOF", "# EOF\r\n")

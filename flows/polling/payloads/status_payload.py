@@ -9,10 +9,10 @@ from itertools import islice
 from typing import Any, Final, TypeVar
 
 from data.records import StatusReport
-from flows.polling.body_text import decode_body, load_json
-from flows.polling.instants import read_instant
-from flows.polling.plain_text import plain_line
-from flows.polling.redaction import hide, names_secret
+from flows.polling.payloads.body_text import decode_body, load_json
+from flows.polling.payloads.instants import read_instant
+from flows.polling.payloads.plain_text import plain_line
+from flows.polling.payloads.redaction import hide, names_secret
 
 _T = TypeVar("_T")
 

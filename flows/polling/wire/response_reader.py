@@ -7,8 +7,8 @@ from typing import Final
 import httptools
 import httpx
 
-from flows.polling import failures
-from flows.polling.decompression import Inflator
+from flows.polling.wire import failures
+from flows.polling.wire.decompression import Inflator
 
 _SHOWN_OF_NO_HTTP: Final = 40
 

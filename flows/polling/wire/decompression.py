@@ -5,7 +5,7 @@ from typing import Final
 
 import httpx
 
-from flows.polling import failures
+from flows.polling.wire import failures
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
