@@ -1,14 +1,29 @@
 -- open_incidents --
--- Open incidents, or add to the one that is open already for the same project and kind.
-INSERT INTO incidents AS incident (project, kind, severity, title, opened_at, updated_at)
-SELECT project, kind, severity, title, at, at
-FROM jsonb_to_recordset(%(problems)s) AS given
-     (project text, kind text, severity text, title text, at timestamptz)
-ON CONFLICT (coalesce(project, ''), kind) WHERE state <> 'resolved' DO UPDATE
-    SET updated_at = excluded.updated_at, title = excluded.title,
-        severity = CASE WHEN incident.severity = 'critical' THEN 'critical'
-                        ELSE excluded.severity END
-RETURNING id, project, kind, severity, title, opened_at, (xmax = 0) AS opened;
+-- Add to incidents that are open already for the same project and kind, and open the others.
+WITH given AS (
+    SELECT * FROM jsonb_to_recordset(%(problems)s) AS problem
+        (project text, kind text, severity text, title text, at timestamptz)
+), added_to AS (
+    UPDATE incidents
+    SET updated_at = given.at, title = given.title,
+        severity = CASE WHEN incidents.severity = 'critical' THEN 'critical'
+                        ELSE given.severity END
+    FROM given
+    WHERE incidents.project IS NOT DISTINCT FROM given.project AND incidents.kind = given.kind
+      AND incidents.state <> 'resolved'
+    RETURNING id, incidents.project, incidents.kind, incidents.severity, incidents.title,
+              opened_at, false AS opened
+), opened AS (
+    INSERT INTO incidents (project, kind, severity, title, opened_at, updated_at)
+    SELECT project, kind, severity, title, at, at FROM given
+    WHERE NOT EXISTS (
+        SELECT FROM added_to
+        WHERE added_to.project IS NOT DISTINCT FROM given.project AND added_to.kind = given.kind)
+    ON CONFLICT (coalesce(project, ''), kind) WHERE state <> 'resolved' DO UPDATE
+        SET updated_at = excluded.updated_at  -- another hub was first
+    RETURNING id, project, kind, severity, title, opened_at, (xmax = 0) AS opened
+)
+SELECT * FROM added_to UNION ALL SELECT * FROM opened;
 
 -- resolve_incidents --
 -- Close incidents that are still open; one that is resolved already is left alone.

@@ -65,7 +65,7 @@ class MetricsAnalyser(Agent):
             self.beat()
             await asyncio.sleep(min(self._every_s, max(left_s, 0)))
         held = sum(map(len, self._ongoing.values()))
-        cycle.summary = f"{looked_at} scrapes analysed, {began} anomalies began, {held} hold"
+        cycle.summary = f"{looked_at} scrapes analysed; anomalies: {began} began, {held} hold"
 
     def cycle_name(self, now: datetime) -> str:
         return f"analyse metrics {now:%H:%M:%S}"

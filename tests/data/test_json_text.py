@@ -16,7 +16,7 @@ _values = st.recursive(
 )
 
 
-@given(st.text("\\u0\x00\x01a\"", max_size=20))
+@given(st.text('\\u0\x00\x01a"', max_size=20))
 def test_only_nul_characters_are_replaced(text: str) -> None:
     assert json.loads(to_json(text)) == text.replace("\x00", "\ufffd")
 
