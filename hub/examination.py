@@ -127,7 +127,7 @@ def projects_file(path: Path) -> Answer:
     return Answer(
         subject="projects file",
         state="ok" if count else "warning",
-        found=f"{path} is valid: {count} projects",
+        found=f"{path} is valid, projects in it: {count}",
         advice="" if count else "describe your projects there, or `opslore projects add`",
     )
 
@@ -183,6 +183,8 @@ async def prefect(settings: Settings, hub: HubSettings) -> Answer:
 
 
 def own_port(hub: HubSettings) -> Answer:
+    if hub.listen.port == 0:
+        return Answer(subject="own report", state="ok", found="on any free port")
     address = f"{hub.listen.host}:{hub.listen.port}"
     try:
         socket.create_server((hub.listen.host, hub.listen.port)).close()

@@ -1,11 +1,30 @@
 """The command line: `opslore …`. Each noun has a module in `hub/commands/`."""
 
+import signal
+
 import typer
 
-from hub.commands import check, db, demo, doctor, events, hubs, incidents, projects, up, version
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while the rest loads: no traceback
+
+from hub.commands import (  # noqa: E402
+    check,
+    db,
+    demo,
+    doctor,
+    events,
+    hubs,
+    incidents,
+    projects,
+    up,
+    version,
+)
+from hub.commands.outcome import Commands  # noqa: E402
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 app = typer.Typer(
     name="opslore",
+    cls=Commands,
     help="Watches automation projects, knows what is normal for each, and keeps the record.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -8,6 +8,7 @@ from config.settings import Settings
 from data import migrations
 from data.database import Database
 from data.embedded import EmbeddedPostgres
+from data.first_contact import first_contact
 
 
 def embedded_postgres(settings: Settings) -> EmbeddedPostgres:
@@ -35,8 +36,16 @@ async def record_url(settings: Settings) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def open_record(settings: Settings, *, migrate: bool = True) -> AsyncIterator[Database]:
-    """Lend the record to a command, brought to the schema this program knows."""
-    async with record_url(settings) as url, Database(url, max_size=2) as database:
-        if migrate:
-            await migrations.migrate(database)
-        yield database
+    """Lend the record to a command, brought to the schema this program knows.
+
+    Raises:
+        DatabaseUnavailable: Postgres does not answer.
+        EmbeddedPostgresFailed: it did not start.
+        MigrationError: the database's schema is not one this program knows.
+    """
+    async with record_url(settings) as url:
+        await first_contact(url)
+        async with Database(url, max_size=2) as database:
+            if migrate:
+                await migrations.migrate(database)
+            yield database

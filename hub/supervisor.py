@@ -4,13 +4,14 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from typing import Self
 
 from config.hub_file import HubSettings
 from config.settings import ROOT, Settings
 from data.embedded import EmbeddedPostgres, EmbeddedPostgresFailed
+from data.first_contact import first_contact
 from hub.prefect_server import PrefectServer
 from hub.processes import Child
 from hub.reaper import Reaper
@@ -42,12 +43,14 @@ class Supervisor:
         """Start the reaper and Postgres; Prefect begins to start and is not waited for.
 
         Raises:
-            EmbeddedPostgresFailed: nothing is left running.
+            EmbeddedPostgresFailed, DatabaseUnavailable: nothing is left running.
         """
         self.settings.home.mkdir(parents=True, exist_ok=True)
         try:
             await self._stack.enter_async_context(self.reaper)
-            if not self.database_url:
+            if self.database_url:
+                await first_contact(self.database_url)
+            else:
                 await self._start_postgres()
             await self._start_prefect()
         except BaseException:
@@ -102,7 +105,7 @@ class Supervisor:
         self._postgres = embedded_postgres(self.settings)
         self.reaper.stop_postgres(self._postgres.folder)
         self._stack.push_async_callback(asyncio.to_thread, self._postgres.stop)
-        await asyncio.to_thread(self._postgres.start)
+        await _to_the_end(self._postgres.start)
         self.database_url = await asyncio.to_thread(self._postgres.url)
         watching = asyncio.create_task(self._keep_postgres(self._postgres), name="postgres")
         self._stack.push_async_callback(_end, watching)
@@ -132,6 +135,15 @@ class Supervisor:
             reaper=self.reaper,
         )
         await self._stack.enter_async_context(self.prefect)
+
+
+async def _to_the_end(call: Callable[[], None]) -> None:
+    """Make a blocking call in a thread; a cancellation waits until it can be undone."""
+    calling = asyncio.ensure_future(asyncio.to_thread(call))
+    try:
+        await asyncio.shield(calling)
+    finally:
+        await asyncio.wait({calling})
 
 
 async def _end(task: "asyncio.Task[None]") -> None:

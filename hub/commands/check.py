@@ -36,7 +36,7 @@ def check(*, as_json: AsJson = False) -> None:
         for warning in warnings:
             print_line(warning, "yellow")
         if not faults:
-            print_line(f"{len(specs)} projects, all valid")
+            print_line(f"{settings.projects_file} is valid, projects in it: {len(specs)}")
     if faults:
         raise typer.Exit(EXIT_FAILED)
 

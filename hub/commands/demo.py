@@ -17,15 +17,14 @@ from config.settings import Settings
 from data import events as event_log
 from data import projects as registry
 from data.database import DatabaseError
-from hub.commands.outcome import EXIT_FAILED, AsJson, print_json, print_line, run
+from hub.commands.outcome import EXIT_FAILED, EXIT_INTERRUPTED, AsJson, print_json, print_line, run
 from hub.demo.account import Account, as_json
 from hub.demo.run import DemoPlan, DemoRun, demo_run
 from hub.demo.screen import draw
 from hub.fleet.members import KINDS, FaultKind
 
-EXIT_INTERRUPTED = 130
 REFRESH_S = 0.5
-EVENTS_SHOWN = 14
+EVENTS_READ = 100
 
 
 def demo(
@@ -50,7 +49,7 @@ def demo(
     plan = DemoPlan(seconds=seconds, kinds=_kinds(faults), seed=seed)
     account = run(_until_signal(_show(plan, headless=headless or json_wanted)))
     if report is not None:
-        report.write_text(json.dumps(as_json(account), default=str, indent=2) + "\n")
+        report.write_text(json.dumps(as_json(account), indent=2) + "\n")
     if json_wanted:
         print_json(as_json(account))
     else:
@@ -76,19 +75,14 @@ async def _until_signal(work: Coroutine[Any, Any, Account]) -> Account:
     task = asyncio.ensure_future(work)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    try:
-        return await task
-    except asyncio.CancelledError:
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+    return await task
 
 
 async def _show(plan: DemoPlan, *, headless: bool) -> Account:
     """Run the demo for its time; an interrupted one still gives its account."""
     settings = Settings()
     hub = HubSettings(listen=ListenSettings(port=0))
-    if not headless:
-        print_line("starting Postgres, Prefect, three projects and the hub …", "dim")
-    async with demo_run(settings, hub) as running:
+    async with demo_run(settings, hub, _ignore if headless else _tell) as running:
         playing = asyncio.create_task(running.play(plan.faults()), name="faults")
         try:
             async with asyncio.timeout(plan.seconds):
@@ -103,6 +97,14 @@ async def _show(plan: DemoPlan, *, headless: bool) -> Account:
         return await running.account()
 
 
+def _tell(awaited: str) -> None:
+    print_line(f"starting {awaited} …", "dim")
+
+
+def _ignore(_: str) -> None:
+    pass
+
+
 async def _wait(playing: "asyncio.Task[None]") -> None:
     """Wait for ever, but fail with the faults if they cannot be played."""
     await playing
@@ -111,26 +113,42 @@ async def _wait(playing: "asyncio.Task[None]") -> None:
 
 async def _draw(running: DemoRun, playing: "asyncio.Task[None]") -> None:
     """Draw the screen twice a second, what could not be read as it was."""
-    addresses = [
-        ("Prefect UI", running.supervisor.prefect_ui_url or "switched off"),
+    prefect = running.supervisor.prefect
+    loading = asyncio.create_task(prefect.ready()) if prefect else None
+    console = Console()
+    try:
+        with Live(console=console, auto_refresh=False, transient=False) as live:
+            while True:
+                with suppress(DatabaseError):
+                    live.update(
+                        draw(
+                            projects=await registry.list_all(running.database),
+                            events=await event_log.latest(running.database, limit=EVENTS_READ),
+                            addresses=_addresses(running, loading),
+                            headline=running.headline(),
+                            rows=console.height,
+                        ),
+                        refresh=True,
+                    )
+                if playing.done():
+                    playing.result()
+                await asyncio.sleep(REFRESH_S)
+    finally:
+        if loading:
+            loading.cancel()
+
+
+def _addresses(running: DemoRun, loading: "asyncio.Task[None] | None") -> list[tuple[str, str]]:
+    prefect = running.supervisor.prefect_ui_url or "switched off"
+    if loading and not loading.done():
+        prefect += "  (loading)"
+    elif loading and loading.exception():
+        prefect += "  (does not start)"
+    return [
+        ("Prefect UI", prefect),
         ("hosting", running.fleet.platform_url),
         *running.fleet.project_urls.items(),
     ]
-    with Live(console=Console(), auto_refresh=False, screen=False) as live:
-        while True:
-            with suppress(DatabaseError):
-                live.update(
-                    draw(
-                        projects=await registry.list_all(running.database),
-                        events=await event_log.latest(running.database, limit=EVENTS_SHOWN),
-                        addresses=addresses,
-                        headline=running.headline(),
-                    ),
-                    refresh=True,
-                )
-            if playing.done():
-                playing.result()
-            await asyncio.sleep(REFRESH_S)
 
 
 def _print_summary(account: Account) -> None:
@@ -140,7 +158,7 @@ def _print_summary(account: Account) -> None:
     )
     for fault in account.faults:
         noticed = (
-            f"noticed after {fault.detection_delay_s:.2f} s: {fault.reason}"
+            f"noticed after {fault.detection_delay_s:5.2f} s: {fault.reason}"
             if fault.detection_delay_s is not None
             else "not noticed"
         )

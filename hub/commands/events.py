@@ -1,18 +1,17 @@
 """`opslore events`: what happened, and what happens now."""
 
-import asyncio
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from config.settings import Settings
 from data import events as event_log
-from data import migrations
 from data.bus import Bus, wait_for
-from data.database import Database
+from data.database import DatabaseUnavailable
 from data.events import CHANNEL, Event
 from hub.commands.outcome import AsJson, print_json, print_line, run
-from hub.record_access import record_url
+from hub.record_access import open_record
 
 STYLES = {"info": None, "warning": "yellow", "critical": "red"}
 LOOK_ANYWAY_S = 5.0
@@ -33,21 +32,21 @@ def events(
 async def _show(
     project: str | None, kind: str | None, limit: int, *, follow: bool, as_json: bool
 ) -> None:
-    async with record_url(Settings()) as url, Database(url, max_size=2) as database:
-        await migrations.migrate(database)
+    async with open_record(Settings()) as database:
+        last_id = await event_log.last_id(database)
         newest = await event_log.latest(database, project=project, kind=kind, limit=limit)
-        last_id = newest[-1].id if newest else await event_log.last_id(database)
+        last_id = newest[-1].id if newest else last_id
         _print(newest, as_json=as_json)
         if not follow:
             return
-        async with Bus(url, CHANNEL) as bus:
+        async with Bus(database.url, CHANNEL) as bus:
             heard = bus.listener(CHANNEL)
             while True:
                 await wait_for(heard, LOOK_ANYWAY_S)
-                fresh = await event_log.after(database, last_id, project=project, kind=kind)
-                _print(fresh, as_json=as_json)
-                last_id = fresh[-1].id if fresh else last_id
-                await asyncio.sleep(0)
+                with suppress(DatabaseUnavailable):  # it is asked again when it is back
+                    fresh = await event_log.after(database, last_id, project=project, kind=kind)
+                    _print(fresh, as_json=as_json)
+                    last_id = fresh[-1].id if fresh else last_id
 
 
 def _print(found: list[Event], *, as_json: bool) -> None:
@@ -55,7 +54,7 @@ def _print(found: list[Event], *, as_json: bool) -> None:
         if as_json:
             print_json(event)
         else:
-            at = event.occurred_at.astimezone()
+            at = event.recorded_at.astimezone()
             print_line(f"{at:%Y-%m-%d %H:%M:%S}  {event.kind:<18} {event.message}", _style(event))
 
 

@@ -1,27 +1,31 @@
 """How every command ends: what it prints, as a table or as JSON, and its exit code."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
+from typer.core import TyperGroup
 
 from config.errors import ConfigError, OpsloreError
 from data.database import DatabaseUnavailable
 from data.incidents import IncidentUnknown
 from data.json_text import to_json
 from data.projects import ProjectUnknown
+from hub.visible_text import visible
 
 T = TypeVar("T")
 
 EXIT_FAILED = 1
 EXIT_UNAVAILABLE = 3
 EXIT_NOT_FOUND = 4
+EXIT_INTERRUPTED = 130
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
@@ -29,25 +33,44 @@ _console = Console(highlight=False, soft_wrap=True)
 _errors = Console(highlight=False, soft_wrap=True, stderr=True)
 
 
+class Commands(TyperGroup):
+    """Commands of which each turns what may go wrong into one message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except OpsloreError as error:
+            fail(error)
+        except KeyboardInterrupt:
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's work; turn what may go wrong into one message and an exit code."""
+    """Run a command's work to its end; SIGTERM and a closed terminal interrupt it in order."""
     try:
-        return asyncio.run(work)
-    except OpsloreError as error:
-        fail(error)
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+        return asyncio.run(_interruptible(work))
+    except asyncio.CancelledError:
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    return await work
 
 
 def fail(error: OpsloreError) -> NoReturn:
     """Print an error and leave: 3 no database, 4 no such thing, 1 anything else."""
-    _errors.print(str(error), style="red", markup=False)
+    for line in error.faults if isinstance(error, ConfigError) else [error]:
+        print_error(str(line))
     match error:
         case DatabaseUnavailable():
             code = EXIT_UNAVAILABLE
         case ProjectUnknown() | IncidentUnknown():
             code = EXIT_NOT_FOUND
-        case ConfigError() | _:
+        case _:
             code = EXIT_FAILED
     raise typer.Exit(code)
 
@@ -59,18 +82,24 @@ def print_json(value: Any) -> None:
 
 
 def print_line(text: str, style: str | None = None) -> None:
-    """Print a line of text as it is: nothing in it is taken for markup."""
-    _console.print(text, style=style, markup=False)
+    """Print one line; whatever is in the text is shown as text."""
+    _console.print(Text(visible(text), style=style or ""))
+
+
+def print_error(text: str) -> None:
+    """Print one line where errors go."""
+    _errors.print(Text(visible(text), style="red"))
 
 
 def print_table(rows: Sequence[T], columns: Mapping[str, Callable[[T], str]]) -> None:
-    """Print rows as a plain table; what the cells hold is shown as text."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in columns:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(escape(cell(row)) for cell in columns.values()))
-    _console.print(table)
+    """Print rows under their headings, one line each, as wide as they are."""
+    table = [list(columns), *([visible(cell(row)) for cell in columns.values()] for row in rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*table, strict=True)]
+    for number, row in enumerate(table):
+        cells = (
+            text + " " * (width - cell_len(text)) for text, width in zip(row, widths, strict=True)
+        )
+        _console.print(Text("  ".join(cells).rstrip(), style="" if number else "bold"))
 
 
 def _plain(value: Any) -> Any:

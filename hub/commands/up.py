@@ -7,6 +7,7 @@ from config.hub_file import read_hub
 from config.projects_file import read_projects
 from config.settings import Settings
 from hub.commands.outcome import print_line, run
+from hub.only_one import only_one
 from hub.supervisor import Supervisor
 
 
@@ -22,10 +23,13 @@ async def _watch() -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with Supervisor(settings, hub_settings) as supervisor:
-        hub = await supervisor.start_hub()
-        print_line(f"watching {count} projects of {settings.projects_file}")
-        print_line(f"Prefect UI   {supervisor.prefect_ui_url or 'switched off'}")
-        print_line(f"log          {hub.log_file}")
-        print_line("Ctrl-C ends everything")
-        await stop.wait()
+    with only_one("up", settings.home):
+        print_line("starting Postgres …" if not settings.database_url else "asking Postgres …")
+        async with Supervisor(settings, hub_settings) as supervisor:
+            hub = await supervisor.start_hub()
+            print_line(f"projects     {count} in {settings.projects_file}")
+            print_line(f"Prefect UI   {supervisor.prefect_ui_url or 'switched off'}")
+            print_line(f"log          {hub.log_file}")
+            print_line("Ctrl-C ends everything")
+            await stop.wait()
+            print_line("stopping …")

@@ -1,11 +1,13 @@
 """The one machine-readable account of a run: which faults there were, and what was noticed when."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from data.events import Event
+from data.json_text import to_json
 
 NOTICED_LATE = timedelta(seconds=10)
 """A detection this long after a fault is over is still its own: its samples are in the window."""
@@ -107,8 +109,9 @@ def account_of(
 
 
 def as_json(account: Account) -> dict[str, Any]:
-    """Return the account as plain values, instants in ISO 8601."""
-    return asdict(account)
+    """Return the account as what JSON is made of, instants in ISO 8601."""
+    plain: dict[str, Any] = json.loads(to_json(asdict(account)))
+    return plain
 
 
 def _detected(fault: Injected, events: Sequence[Event]) -> FaultAccount:

@@ -4,21 +4,24 @@ import asyncio
 import json
 import shutil
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 from config.errors import OpsloreError
 from config.hub_file import HubSettings
 from config.settings import Settings
 from data import events, projects, samples
 from data.database import Database, DatabaseError
+from data.embedded import EmbeddedPostgres
 from hub.demo.account import Account, Injected, account_of
 from hub.fleet import director
 from hub.fleet.members import FaultKind
 from hub.fleet.projects_config import projects_config
 from hub.fleet.schedule import FaultPlan, randomised, scripted
+from hub.only_one import only_one
 from hub.supervisor import Supervisor
 
 WATCHING_WITHIN_S = 40.0
@@ -128,17 +131,30 @@ class DemoRun:
 
 
 @asynccontextmanager
-async def demo_run(settings: Settings, hub: HubSettings) -> AsyncIterator[DemoRun]:
+async def demo_run(
+    settings: Settings, hub: HubSettings, tell: Callable[[str], None]
+) -> AsyncIterator[DemoRun]:
     """Start the fleet, the record, Prefect and the hub; end them all on leaving.
 
     The demo keeps its state in a folder of its own, made anew at every start, so that an
-    account is of this run alone and the user's own record is not touched.
+    account is of this run alone and the user's own record is not touched. `tell` is told what
+    is being waited for.
 
     Raises:
+        AlreadyRunning: a demo keeps its state there.
         FleetFailed, NothingWatched, EmbeddedPostgresFailed: nothing is left running.
     """
+    with only_one("demo", settings.home):
+        async with _demo_run(settings, hub, tell) as running:
+            yield running
+
+
+@asynccontextmanager
+async def _demo_run(
+    settings: Settings, hub: HubSettings, tell: Callable[[str], None]
+) -> AsyncIterator[DemoRun]:
     home = settings.home / "demo"
-    shutil.rmtree(home, ignore_errors=True)
+    await asyncio.to_thread(_remove, home)
     own = settings.model_copy(
         update={
             "home": home,
@@ -148,8 +164,11 @@ async def demo_run(settings: Settings, hub: HubSettings) -> AsyncIterator[DemoRu
     )
     home.mkdir(parents=True)
     own.hub_file.write_text(json.dumps(hub.model_dump(mode="json", by_alias=True)))
+    tell("Postgres")
     async with Supervisor(own, hub) as supervisor:
+        tell("the demo projects and the platform that hosts them")
         fleet = await _start_fleet(supervisor)
+        tell("the hub, until it has found them healthy; Prefect loads meanwhile")
         own.projects_file.write_text(projects_config(fleet.platform_url, fleet.project_urls))
         await supervisor.start_hub("demo")
         async with Database(supervisor.database_url, max_size=2) as database:
@@ -162,6 +181,15 @@ async def demo_run(settings: Settings, hub: HubSettings) -> AsyncIterator[DemoRu
             )
 
 
+def _remove(home: Path) -> None:
+    """Remove what an earlier demo left; the Postgres of one that was just killed may still run."""
+    postgres = EmbeddedPostgres(home / "postgres")
+    if postgres.postmaster_pid is not None:
+        postgres.start()
+        postgres.stop()
+    shutil.rmtree(home, ignore_errors=True)
+
+
 async def _start_fleet(supervisor: Supervisor) -> Fleet:
     """Start the platform and read the line in which it says where everything is."""
     argv = [sys.executable, "-m", "hub.fleet.hosting"]
@@ -172,7 +200,7 @@ async def _start_fleet(supervisor: Supervisor) -> Fleet:
         return Fleet(platform_url=told["platform"], project_urls=told["projects"])
     except (json.JSONDecodeError, KeyError) as error:
         raise FleetFailed(
-            f"the demo fleet did not start; see {child.log_file}\n{child.last_lines()}"
+            f"the demo fleet did not start, see {child.log_file}: {child.last_lines(1)}"
         ) from error
 
 
