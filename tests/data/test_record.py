@@ -132,6 +132,18 @@ async def test_hubs_that_migrate_at_once_wait_for_each_other(cluster_url_empty: 
     assert sorted(bool(count) for count in applied) == [False, False, True]
 
 
+async def test_where_supabase_publishes_changes_our_tables_are_among_them(
+    cluster_url_empty: str,
+) -> None:
+    async with Database(cluster_url_empty) as database:
+        await database.execute("CREATE PUBLICATION supabase_realtime")
+        await migrations.migrate(database)
+        rows = await database.fetch_all(
+            "SELECT tablename FROM pg_publication_tables WHERE pubname = 'supabase_realtime'"
+        )
+    assert {"projects", "incidents", "agent_events"} <= {row["tablename"] for row in rows}
+
+
 async def test_rows_that_came_before_their_partition_are_moved_into_it(database: Database) -> None:
     ahead = NOW + timedelta(days=20)
     await samples.append(database, [HealthSample(project="a", recorded_at=ahead, status="down")])

@@ -1,10 +1,13 @@
 """A hub watches real services: what it records, what it notices, what it survives."""
 
 import asyncio
+import logging
+import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pytest
 
 from config.hub_file import read_hub
@@ -342,6 +345,27 @@ async def test_every_agent_gives_a_sign_of_life(watched: Watched) -> None:
         return {row.agent: row.state for row in rows} == dict.fromkeys(crew, "running")
 
     await eventually(alive)
+
+
+async def test_the_hub_answers_the_four_paths_about_itself(
+    watched: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    await watched.serve("a")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    (watched.folder / "hub.yaml").write_text(HUB_FILE.replace("port: 0", f"port: {port}"))
+    await watched.hub("h")
+    await watched.all_healthy()
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        health = (await client.get("/health")).json()
+        metrics = (await client.get("/metrics")).text
+        status = (await client.get("/status")).json()
+        logs = (await client.get("/logs")).json()
+    assert health["status"] == "healthy"
+    assert "# TYPE opslore_probes_per_s gauge" in metrics
+    assert status["name"] == "h"
+    assert any("holds 1 projects" in line["message"] for line in logs["lines"])
 
 
 async def test_a_hub_that_is_stopped_gives_its_projects_back(watched: Watched) -> None:
