@@ -1,0 +1,224 @@
+"""What the documents say is so: commands, settings with their defaults and limits."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Annotated, Any, NamedTuple, get_args
+
+import click
+import pytest
+from pydantic import TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+from typer.main import get_command
+
+from config.durations import format_duration, parse_duration
+from config.hub_file import HubSettings
+from config.project_spec import ProjectSpec
+from config.projects_file import read_projects_text
+from config.section import Section
+from config.settings import Settings
+from config.thresholds import BUILT_IN
+from hub.main import app
+from tests.documents import ROOT, rows
+
+README = (ROOT / "README.md").read_text()
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
+ROWS = rows("docs/configuration.md")
+A_METRIC = {"thresholds": "METRIC", "metrics": "NAME"}
+
+
+class Documented(NamedTuple):
+    """A field that the document must have, by its dotted path."""
+
+    path: str
+    field: FieldInfo
+
+
+def _fields(model: type[Section], prefix: str = "") -> Iterator[Documented]:
+    for name, field in model.model_fields.items():
+        path = f"{prefix}{field.serialization_alias or name}"
+        inner = _section_in(field.annotation)
+        if inner is None or inner is model:
+            yield Documented(path, field)
+        else:
+            stand_in = f".{A_METRIC[path]}." if path in A_METRIC else "."
+            yield from _fields(inner, f"{path}{stand_in}")
+
+
+def _section_in(annotation: Any) -> type[Section] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    return next(filter(None, map(_section_in, get_args(annotation))), None)
+
+
+FIELDS = [*_fields(HubSettings), *_fields(ProjectSpec)]
+
+
+def _commands(command: Any, name: str) -> Iterator[str]:
+    if not hasattr(command, "commands"):
+        yield name
+    for word, inner in getattr(command, "commands", {}).items():
+        yield from _commands(inner, f"{name} {word}")
+
+
+def _named(text: str) -> set[str]:
+    """Return the commands in code of a text; `a b|c` stands for `a b` and `a c`."""
+    found = set()
+    for words in re.findall(r"(?:`|^|run )opslore ((?:[a-z]+[|\\]*)+(?: [a-z|\\]+)?)", text, re.M):
+        noun, _, verbs = words.replace("\\", "").partition(" ")
+        found |= {f"opslore {noun} {verb}".strip() for verb in verbs.split("|")}
+    return found
+
+
+COMMANDS = set(_commands(get_command(app), "opslore"))
+
+
+def test_every_command_is_named_in_the_readme() -> None:
+    assert COMMANDS - _named(README) == set()
+
+
+@pytest.mark.parametrize(
+    "document", ["README.md", "CONTRIBUTING.md", "docs/configuration.md", "docs/json.md"]
+)
+def test_every_command_that_a_document_names_exists(document: str) -> None:
+    nouns = {" ".join(command.split()[:2]) for command in COMMANDS}
+    named = _named((ROOT / document).read_text())
+    assert {command for command in named if command not in nouns | COMMANDS} == set()
+
+
+def test_every_option_of_the_readme_exists() -> None:
+    known = {
+        option
+        for command in _all(get_command(app))
+        for parameter in command.params
+        for option in parameter.opts
+    }
+    assert set(re.findall(r"(?<![\w-])--[a-z]+", README)) - known == set()
+
+
+def _all(command: Any) -> Iterator[click.Command]:
+    yield command
+    for inner in getattr(command, "commands", {}).values():
+        yield from _all(inner)
+
+
+def test_every_link_of_the_readme_leads_somewhere() -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize("field", Settings.model_fields.values(), ids=Settings.model_fields.keys())
+def test_every_variable_is_documented(field: FieldInfo) -> None:
+    _, meaning = ROWS[str(field.validation_alias)]
+    assert meaning.replace("`", "").startswith(str(field.description).partition(", as ")[0].rstrip("."))
+
+
+def test_there_is_no_other_variable() -> None:
+    ours = {str(field.validation_alias) for field in Settings.model_fields.values()}
+    assert {name for name in ROWS if name.startswith(("OPSLORE_", "PREFECT_"))} == ours
+
+
+def test_every_documented_field_exists() -> None:
+    fields = {path for path, _ in FIELDS}
+    own = {str(field.validation_alias) for field in Settings.model_fields.values()}
+    assert set(ROWS) - fields - own == set(BUILT_IN)
+
+
+@pytest.mark.parametrize("documented", FIELDS, ids=lambda one: one.path)
+def test_the_default_of_every_field_is_documented(documented: Documented) -> None:
+    default, _, meaning = ROWS[documented.path]
+    assert default.strip("`") == _default(documented.field)
+    assert meaning.endswith((".", "…"))
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    match field.get_default(call_default_factory=True):
+        case bool(value):
+            return str(value).lower()
+        case timedelta() as value:
+            return format_duration(value)
+        case None | () | {}:
+            return "none"
+        case value:
+            return str(value)
+
+
+def _with_limits() -> Iterator[tuple[str, FieldInfo, str, str]]:
+    for path, field in FIELDS:
+        limits = re.fullmatch(r"(\S+|above \S+) to (\S+)", ROWS.get(path, ["", ""])[1])
+        if limits:
+            yield path, field, limits[1], limits[2]
+
+
+LIMITED = list(_with_limits())
+
+
+@pytest.mark.parametrize(("path", "field", "least", "most"), LIMITED)
+def test_documented_limits_are_those_of_the_code(
+    path: str, field: FieldInfo, least: str, most: str
+) -> None:
+    kind: Any = Annotated[field.annotation, *field.metadata]
+    adapter: TypeAdapter[Any] = TypeAdapter(kind)
+    if least.startswith("above "):
+        assert not _takes(adapter, float(least.removeprefix("above ")))
+    else:
+        assert _takes(adapter, _value(least))
+        assert not _takes(adapter, _value(least, off_by=-1))
+    assert _takes(adapter, _value(most))
+    assert not _takes(adapter, _value(most, off_by=1))
+
+
+def _value(text: str, off_by: int = 0) -> Any:
+    if text.isdigit():
+        return int(text) + off_by
+    duration = parse_duration(text)
+    return duration + timedelta(milliseconds=off_by)
+
+
+def _takes(adapter: "TypeAdapter[Any]", value: Any) -> bool:
+    try:
+        adapter.validate_python(value)
+    except ValidationError:
+        return False
+    return True
+
+
+def test_every_field_with_limits_shows_them() -> None:
+    """What the code refuses at both ends has `A to B` in the document."""
+    limited = {path for path, *_ in LIMITED}
+    numbers = {
+        path
+        for path, field in FIELDS
+        if any(hasattr(mark, "le") for mark in field.metadata) or field.annotation is timedelta
+    }
+    assert limited == numbers
+
+
+def test_the_built_in_thresholds_are_documented() -> None:
+    assert {metric: {"above": int(ROWS[metric][0])} for metric in BUILT_IN} == BUILT_IN
+
+
+def test_the_example_of_a_projects_file_is_valid() -> None:
+    examples = re.findall(r"```yaml\n(.*?)```", CONFIGURATION, re.S)
+    whole = [text for text in examples if "projects:" in text]
+    assert [len(read_projects_text(text, "configuration.md")) for text in whole] == [2]
+
+
+@pytest.mark.parametrize("section", ["thresholds", "metrics", "headers"])
+def test_the_examples_of_a_section_are_valid(section: str) -> None:
+    (example,) = re.findall(rf"```yaml\n({section}:\n.*?)```", CONFIGURATION, re.S)
+    indented = re.sub(r"(?m)^(?=.)", "    ", example)
+    text = f"projects:\n  - name: a\n    url: http://a\n{indented}"
+    (spec,) = read_projects_text(text, "configuration.md")
+    assert getattr(spec, section) != getattr(ProjectSpec(name="a", url="http://a"), section)
+
+
+def test_the_example_of_the_readme_is_valid() -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", README, re.S)
+    text = re.sub(r"(?m)^   ", "", example)
+    assert [spec.name for spec in read_projects_text(text, "README.md")] == [
+        "chatbot",
+        "newsletter",
+    ]
