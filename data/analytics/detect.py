@@ -16,6 +16,7 @@ import polars as pl
 from config.durations import format_duration
 from data.analytics.limits import kind_of
 from data.anomalies import Detector, Finding, Identity
+from data.records import Severity
 
 TREND_R2_HOLDS = 0.8
 TREND_R2_CLEAR = 0.4
@@ -147,46 +148,40 @@ def _trends(recent: pl.LazyFrame) -> pl.LazyFrame:
 
 def _threshold_finding(row: dict[str, Any]) -> Finding:
     side = "above" if row["sign"] > 0 else "below"
-    return Finding(
-        project=row["project"],
-        kind=kind_of(row["metric"]),
-        metric=row["metric"],
-        detector="threshold",
-        direction="above" if row["sign"] > 0 else "below",
-        severity=row["severity"],
-        value=row["value"],
-        threshold=row["limit"],
-        time_window=timedelta(seconds=row["span_s"]),
-        at=row["at"],
-        reason=(
-            f"{row['metric']} {side} {_number(row['limit'])}"
-            f" in {row['beyond']} of the last {row['seen']} samples,"
-            f" now {_number(row['value'])}"
-        ),
+    reason = (
+        f"{row['metric']} {side} {_number(row['limit'])}"
+        f" in {row['beyond']} of the last {row['seen']} samples, now {_number(row['value'])}"
     )
+    return _finding(row, detector="threshold", severity=row["severity"], reason=reason)
 
 
 def _trend_finding(row: dict[str, Any]) -> Finding:
     per_minute = row["slope"] * 60
-    left = timedelta(seconds=math.ceil(row["left_s"]))
-    verb = "rises" if per_minute > 0 else "falls"
+    start = row["now"] - row["slope"] * row["span_s"]
+    left = format_duration(timedelta(seconds=math.ceil(row["left_s"])))
+    reason = (
+        f"{row['metric']} {'rises' if per_minute > 0 else 'falls'}"
+        f" by {_number(abs(per_minute))} a minute from {_number(start)} to {_number(row['value'])}"
+        f" and reaches {_number(row['limit'])} in about {left}"
+    )
+    return _finding(row, detector="trend", severity="warning", reason=reason)
+
+
+def _finding(
+    row: dict[str, Any], *, detector: Detector, severity: Severity, reason: str
+) -> Finding:
     return Finding(
         project=row["project"],
         kind=kind_of(row["metric"]),
         metric=row["metric"],
-        detector="trend",
+        detector=detector,
         direction="above" if row["sign"] > 0 else "below",
-        severity="warning",
+        severity=severity,
         value=row["value"],
         threshold=row["limit"],
         time_window=timedelta(seconds=row["span_s"]),
+        reason=reason,
         at=row["at"],
-        reason=(
-            f"{row['metric']} {verb} by {_number(abs(per_minute))} a minute"
-            f" from {_number(row['now'] - row['slope'] * row['span_s'])}"
-            f" to {_number(row['value'])} and reaches {_number(row['limit'])}"
-            f" in about {format_duration(left)}"
-        ),
     )
 
 

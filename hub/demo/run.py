@@ -158,6 +158,7 @@ async def _demo_run(
     own = settings.model_copy(
         update={
             "home": home,
+            "database_url": None,
             "projects_file": home / "projects.yaml",
             "hub_file": home / "hub.yaml",
         }
