@@ -72,10 +72,10 @@ class SelfReport:
             return "healthy", "starting"
         return latest.status, latest.detail or "all agents work"
 
-    def _reader(self, gauge: str) -> Callable[[], float]:
-        def read() -> float:
+    def _reader(self, gauge: str) -> Callable[[], float | None]:
+        def read() -> float | None:
             latest: Vitals | None = self._vitals.latest
             value = getattr(latest, gauge) if latest is not None else None
-            return float("nan") if value is None else float(value)
+            return None if value is None else float(value)
 
         return read

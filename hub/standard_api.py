@@ -55,7 +55,8 @@ class StandardAPI:
     checks: name -> callable, sync or async. It returns a word (healthy, degraded, down), a
         (word, detail) pair, a bool, or None for healthy; raising, or no answer within 2 s, is
         down. The worst check is the status. Sync checks run in a thread of their own.
-    gauges: metric name -> callable that returns a number; called on every scrape, so be quick.
+    gauges: metric name -> callable that returns a number, or None while there is none; called on
+        every scrape, so be quick.
     prefix: put before the four paths, as in "/ops" for "/ops/health".
     token: when given, /status and /logs want `Authorization: Bearer <token>`.
     window_s: error rate and response times cover this many seconds.
@@ -73,7 +74,7 @@ class StandardAPI:
         name: str,
         version: str | None = None,
         checks: Mapping[str, Check] | None = None,
-        gauges: Mapping[str, Callable[[], float]] | None = None,
+        gauges: Mapping[str, Callable[[], float | None]] | None = None,
         prefix: str = "",
         token: str | None = None,
         window_s: int = 60,
@@ -100,7 +101,7 @@ class StandardAPI:
         self._requests = 0
         self._errors = 0
         self._counters: dict[str, float] = {}
-        self._gauges: dict[str, float | Callable[[], float]] = {}
+        self._gauges: dict[str, float | Callable[[], float | None]] = {}
         self._cpu_percent = cpu_percent or CpuMeter(clock).percent
         self._memory_percent = memory_percent or MemoryMeter().percent
         self._checks = HealthChecks(checks or {})

@@ -63,6 +63,7 @@ class Prober:
         )
         self._metrics_reader = MetricsReader(spec.metrics)
         self._ask_again_at: dict[Question, float] = {}
+        self._health_ms: float | None = None
         self._unable: str | None = None
         self._questions = Questions(None, None, None, None)
         try:
@@ -107,12 +108,14 @@ class Prober:
     async def scrape_metrics(self) -> MetricSample:
         """Return what the project measures; `detail` says why anything is missing.
 
-        Where the project does not say its response time, the scrape's own is taken.
+        Where the project does not say its response time, the scrape's own is taken; where no
+        metrics are offered, that of the newest health probe, so that it has a history and a limit.
         """
         recorded_at = datetime.now(UTC)
         question = self._questions.metrics
         if question is None:
-            return self._no_metrics(recorded_at, self._unable or "no metrics are offered")
+            unasked = self._unable or "no metrics are offered"
+            return self._no_metrics(recorded_at, unasked, self._health_ms)
         started = perf_counter()
         try:
             response = await self._ask(question, started)
@@ -206,6 +209,7 @@ class Prober:
         response_ms: float | None = None,
         http_status: int | None = None,
     ) -> HealthSample:
+        self._health_ms = response_ms
         return HealthSample(
             project=self._name,
             recorded_at=recorded_at,
@@ -215,8 +219,15 @@ class Prober:
             detail=_storable(detail),
         )
 
-    def _no_metrics(self, recorded_at: datetime, detail: str) -> MetricSample:
-        return MetricSample(project=self._name, recorded_at=recorded_at, detail=_storable(detail))
+    def _no_metrics(
+        self, recorded_at: datetime, detail: str, response_ms: float | None = None
+    ) -> MetricSample:
+        return MetricSample(
+            project=self._name,
+            recorded_at=recorded_at,
+            response_ms=response_ms,
+            detail=_storable(detail),
+        )
 
 
 async def _read(body: bytes, parse: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

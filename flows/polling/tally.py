@@ -29,7 +29,7 @@ class Tally:
 
     def note_scrape(self, sample: MetricSample) -> None:
         self.scrapes += 1
-        self.failed_scrapes += sample.detail is not None and sample.cpu_percent is None
+        self.failed_scrapes += sample.response_ms is None
 
     def summary(self, held: int) -> str:
         """Return the cycle in one line."""

@@ -201,6 +201,13 @@ async def test_metrics_are_prometheus_text_unless_json_is_asked_for(
         assert (await metrics_of(client))["queue_depth"] == 3
 
 
+async def test_a_gauge_that_has_no_value_yet_is_missing(
+    api_of: Callable[..., StandardAPI],
+) -> None:
+    async with served(api_of(gauges={"queue_depth": lambda: None})) as client:
+        assert "queue_depth" not in (await client.get("/metrics")).text
+
+
 async def test_a_gauge_that_cannot_be_read_is_missing_and_the_log_says_why(
     api_of: Callable[..., StandardAPI],
 ) -> None:

@@ -224,7 +224,26 @@ async def test_metrics_that_are_not_offered_are_not_asked_for() -> None:
     ):
         sample = await prober.scrape_metrics()
     assert sample.detail == "no metrics are offered"
+    assert sample.response_ms is None
     assert server.connections == 0
+
+
+async def test_without_metrics_the_response_time_is_that_of_the_newest_health_probe() -> None:
+    pages = iter([response(), b""])
+
+    async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(next(pages, b""))
+
+    async with (
+        serving(answer_once) as server,
+        prober_of(server.url, paths={"metrics": None}) as prober,
+    ):
+        probe, scrape = await prober.probe_health(), await prober.scrape_metrics()
+        failed, later = await prober.probe_health(), await prober.scrape_metrics()
+    assert probe.response_ms is not None
+    assert scrape.response_ms == probe.response_ms
+    assert (failed.status, later.response_ms) == ("down", None)
 
 
 async def test_the_status_is_read() -> None:
