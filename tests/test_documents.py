@@ -110,7 +110,8 @@ def test_every_link_of_the_readme_leads_somewhere() -> None:
 @pytest.mark.parametrize("field", Settings.model_fields.values(), ids=Settings.model_fields.keys())
 def test_every_variable_is_documented(field: FieldInfo) -> None:
     _, meaning = ROWS[str(field.validation_alias)]
-    assert meaning.replace("`", "").startswith(str(field.description).partition(", as ")[0].rstrip("."))
+    described = str(field.description).partition(", as ")[0].rstrip(".")
+    assert meaning.replace("`", "").startswith(described)
 
 
 def test_there_is_no_other_variable() -> None:
