@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from psycopg import sql
 
-from data.database import Connection
+from data.database import Connection, Database
 from data.named_sql import read_queries
 
 _SQL = read_queries("partitions")
@@ -31,6 +31,13 @@ async def create_ahead(connection: Connection, today: date) -> list[str]:
                 await _create(connection, table, name, day)
                 made.append(name)
     return made
+
+
+async def create_now(database: Database) -> None:
+    """Make the partitions of these days, unless another hub is at it."""
+    async with database.transaction() as connection:
+        if await try_lock(connection):
+            await create_ahead(connection, datetime.now(UTC).date())
 
 
 async def drop_before(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import ClassVar, Protocol
 
+from config.errors import OpsloreError
 from data.agents import AgentState, Heartbeat
 from flows.flow_runs.cycle import Cycle
 
@@ -125,4 +126,10 @@ class Agent(ABC):
         self.errors += 1
         self.last_error = f"{type(error).__name__}: {error}"[:500]
         self.last_error_at = datetime.now(UTC)
-        logger.error("%s failed and starts again: %s", self.name, self.last_error, exc_info=error)
+        known = isinstance(error, OpsloreError)
+        logger.error(
+            "%s failed and starts again: %s",
+            self.name,
+            self.last_error,
+            exc_info=None if known else error,
+        )

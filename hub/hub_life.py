@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import resource
+from collections.abc import Iterable
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 
-from data import events, migrations
+from data import events, migrations, partitions
 from data.bus import Bus
 from data.database import Database, DatabaseError, DatabaseUnavailable
 from data.events import EventKind, NewEvent
@@ -37,6 +38,7 @@ async def run_hub(plan: HubPlan, stop: asyncio.Event) -> None:
         await _wait_for_postgres(plan.database_url)
         database = await stack.enter_async_context(Database(plan.database_url))
         await migrations.migrate(database)
+        await partitions.create_now(database)
         held = await stack.enter_async_context(HubName(plan.database_url, plan.name))
         bus = await stack.enter_async_context(Bus(plan.database_url, REGISTRY_CHANNEL))
         runs = FlowRuns(plan.prefect_api_url, held.name)
@@ -45,7 +47,7 @@ async def run_hub(plan: HubPlan, stop: asyncio.Event) -> None:
         parts = assemble(plan, held.name, database=database, bus=bus, runs=runs)
         await stack.enter_async_context(SelfReport(plan.hub.listen, held.name, parts.vitals))
         await _tell(database, held.name, "HubStarted")
-        await _work_until(stop, parts, runs)
+        await _work_until((stop, held.lost), parts, runs)
         await _tell(database, held.name, "HubStopped")
 
 
@@ -69,12 +71,13 @@ async def _wait_for_postgres(url: str) -> None:
             await asyncio.sleep(ASK_AGAIN_S)
 
 
-async def _work_until(stop: asyncio.Event, parts: HubParts, runs: FlowRuns) -> None:
+async def _work_until(ends: Iterable[asyncio.Event], parts: HubParts, runs: FlowRuns) -> None:
+    """Let the crew work until one of the events is set."""
     working = asyncio.create_task(parts.crew.run(runs), name="crew")
-    stopping = asyncio.create_task(stop.wait(), name="stop")
-    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    working.cancel()
+    ending = [asyncio.create_task(event.wait(), name="end") for event in ends]
+    await asyncio.wait({working, *ending}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (*ending, working):
+        task.cancel()
     with suppress(asyncio.CancelledError):
         await working
 

@@ -157,6 +157,15 @@ CREATE INDEX ON agent_events (kind, id);
 CREATE INDEX ON agent_events (incident_id) WHERE incident_id IS NOT NULL;
 CREATE INDEX ON agent_events USING brin (occurred_at);
 
+-- Numbers are given in the order of commits: who has read up to a number has missed none below.
+CREATE FUNCTION queue_for_number() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(7307704);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER queue_for_number BEFORE INSERT ON agent_events
+    FOR EACH STATEMENT EXECUTE FUNCTION queue_for_number();
+
 CREATE FUNCTION announce_event() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_notify('opslore_events', json_build_object(

@@ -51,9 +51,9 @@ class Registrar(Agent):
 
     async def handle(self, cycle: Cycle) -> None:
         """Wait for an edit and take it in; also look once a minute, in case none was told of."""
-        edited = await self._wait_for_edit()
-        cycle.summary = await self._take_in(cycle) if edited or self.config_error else "unchanged"
-        self.handled += edited
+        await self._wait_for_edit()
+        cycle.summary = await self._take_in(cycle)
+        self.handled += 1
 
     async def stop(self) -> None:
         if self._watching is not None:
@@ -63,7 +63,7 @@ class Registrar(Agent):
     def cycle_name(self, now: datetime) -> str:
         return f"keep registry {now:%H:%M:%S}"
 
-    async def _wait_for_edit(self) -> bool:
+    async def _wait_for_edit(self) -> None:
         assert self._watching is not None
         edited = asyncio.create_task(self._edited.wait())
         await asyncio.wait(
@@ -72,9 +72,7 @@ class Registrar(Agent):
         edited.cancel()
         if self._watching.done():
             self._watching.result()
-        was_edited = self._edited.is_set()
         self._edited.clear()
-        return was_edited
 
     async def _watch(self) -> None:
         """Wake at changes of the file; its folder is watched, because editors replace files."""

@@ -1,6 +1,7 @@
 """The agent that watches the hub itself, and records it as it records the projects."""
 
 import asyncio
+import time
 from datetime import UTC, datetime
 
 import psutil
@@ -44,19 +45,16 @@ class VitalsRecorder(Agent):
         self._prefect_wanted = prefect_wanted
         self._prefect_was_reachable: bool | None = None
         self._process = psutil.Process()
-        self._counted = 0
+        self._counted, self._counted_at = 0, 0.0
         self.latest: Vitals | None = None
 
     async def start(self) -> None:
         self._process.cpu_percent()
-        self._counted = self._asked()
+        self._rate()
 
     async def handle(self, cycle: Cycle) -> None:
-        await asyncio.sleep(EVERY_S)
         await self._tell_of_prefect(cycle)
-        asked = self._asked()
-        vitals = self._look((asked - self._counted) / EVERY_S, await self._database.latency_ms())
-        self._counted = asked
+        vitals = self._look(self._rate(), await self._database.latency_ms())
         self.latest = vitals
         await system_health.append(self._database, vitals)
         self.handled += 1
@@ -65,13 +63,18 @@ class VitalsRecorder(Agent):
             f" lag {vitals.cycle_lag_ms:.0f} ms, CPU {vitals.cpu_percent:.0f} %,"
             f" {vitals.memory_bytes / 1e6:.0f} MB"
         )
+        await asyncio.sleep(EVERY_S)
 
     def cycle_name(self, now: datetime) -> str:
         return f"record vitals {now:%H:%M:%S}"
 
-    def _asked(self) -> int:
+    def _rate(self) -> float:
+        """Return the probes per second since the last call."""
         tally = self._poller.tally
-        return self._poller.handled + tally.probes + tally.scrapes
+        asked, now = self._poller.handled + tally.probes + tally.scrapes, time.monotonic()
+        rate = (asked - self._counted) / max(now - self._counted_at, 0.001)
+        self._counted, self._counted_at = asked, now
+        return rate
 
     def _look(self, probes_per_s: float, database_ms: float) -> Vitals:
         lag_ms = self._poller.tally.worst_lag_s * 1_000

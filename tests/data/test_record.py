@@ -64,6 +64,17 @@ async def test_events_keep_their_order_and_are_announced(
     assert [event.message for event in await events.after(database, ids[0] - 1)] == ["one", "two"]
 
 
+async def test_events_are_numbered_in_the_order_of_their_commits(database: Database) -> None:
+    """A reader that goes on from the last number it saw misses nothing."""
+    async with database.transaction() as slow:
+        await events.append(slow, [_event("slow")])
+        quick = asyncio.create_task(events.record(database, _event("quick")))
+        await asyncio.sleep(0.1)
+        assert not quick.done()
+    await quick
+    assert [event.message for event in await events.after(database, 0)] == ["slow", "quick"]
+
+
 async def test_the_bus_hears_again_after_its_connection_was_cut(
     database: Database, database_url: str
 ) -> None:

@@ -131,6 +131,7 @@ async def test_a_crash_is_an_event_within_a_second(watched: Watched) -> None:
     (service, *_) = await watched.serve("a", "b", timeouts={"health": "5s"})
     await watched.hub("h")
     await watched.all_healthy()
+    await asyncio.sleep(2)  # a hub that is just starting is busy with that
     crashed_at = datetime.now(UTC)
     await service.crash()
     event = await watched.event("ProjectDown", "a")
@@ -358,12 +359,15 @@ async def test_the_hub_answers_the_four_paths_about_itself(
     await watched.hub("h")
     await watched.all_healthy()
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+
+        async def measured() -> bool:
+            return "# TYPE opslore_probes_per_s gauge" in (await client.get("/metrics")).text
+
+        await eventually(measured)
         health = (await client.get("/health")).json()
-        metrics = (await client.get("/metrics")).text
         status = (await client.get("/status")).json()
         logs = (await client.get("/logs")).json()
     assert health["status"] == "healthy"
-    assert "# TYPE opslore_probes_per_s gauge" in metrics
     assert status["name"] == "h"
     assert any("holds 1 projects" in line["message"] for line in logs["lines"])
 
