@@ -34,6 +34,8 @@ class Tally:
     def summary(self, held: int) -> str:
         """Return the cycle in one line."""
         parts = [f"{held} projects", f"{self.probes} probes", f"{self.scrapes} scrapes"]
+        if self.failed_scrapes:
+            parts.append(f"{self.failed_scrapes} of them failed")
         if self.unwell:
             parts.append(f"{len(self.unwell)} not healthy")
         if self.response_ms:
