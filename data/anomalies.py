@@ -126,6 +126,11 @@ async def end(connection: Connection, identities: Sequence[Identity], at: dateti
     return [Ended(**row) for row in await cursor.fetchall()]
 
 
+async def end_unwatched(connection: Connection) -> None:
+    """End what holds in projects that nobody watches any more."""
+    await connection.execute(_SQL["end_unwatched"])
+
+
 async def settled(
     connection: Connection, pairs: Sequence[tuple[str, str]]
 ) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from config.errors import OpsloreError
 from data.json_text import to_json
 
 logger = logging.getLogger(__name__)
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # what breaks is said by who asked
 
 Connection = psycopg.AsyncConnection[DictRow]
 Params = Mapping[str, Any]

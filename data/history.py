@@ -61,12 +61,12 @@ class Archive:
         connection = duckdb.connect(config={"autoinstall_known_extensions": False})
         for table in PARTITIONED:
             archived = self._archived_days(table, since)
-            hot_from = max(
-                [since, *(_start(day) + timedelta(days=1) for day in archived)], default=since
-            )
+            hot_from = _first_day_not_in(archived, since)
             connection.register(f"{table}_hot", self._rows(table, hot_from, _FAR))
             source = f"SELECT * FROM {table}_hot"
             if archived:
+                days = ", ".join(f"DATE '{day}'" for day in archived)
+                source += f" WHERE (recorded_at AT TIME ZONE 'UTC')::DATE NOT IN ({days})"
                 files = [str(self.path(table, day)) for day in archived]
                 self._check(connection, files)
                 listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
@@ -99,3 +99,11 @@ class Archive:
 
 def _start(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def _first_day_not_in(archived: list[date], since: datetime) -> datetime:
+    """Return the instant from which Postgres has to be asked."""
+    day = since.date()
+    while day in archived:
+        day += timedelta(days=1)
+    return max(since, _start(day))

@@ -27,13 +27,14 @@ class IncidentUnknown(OpsloreError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """What an incident is opened for; `project` is None for the fleet as a hub sees it."""
+    """What an incident is opened for: a project, or the fleet as `hub` sees it."""
 
     project: str | None
     kind: str
     severity: Severity
     title: str
     at: datetime
+    hub: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ class Solved:
     kind: str
     at: datetime
     resolution: str
+    hub: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +121,17 @@ async def resolve(connection: Connection, solved: Sequence[Solved]) -> list[Reso
     return [Resolved(**row) for row in await cursor.fetchall()]
 
 
+async def resolve_unwatched(connection: Connection) -> list[Resolved]:
+    """Resolve the incidents of projects that nobody watches any more."""
+    rows = await (await connection.execute(_SQL["resolve_unwatched"])).fetchall()
+    return [Resolved(**row) for row in rows]
+
+
+async def fleet_incident_is_open(database: Database, hub: str) -> bool:
+    """Return whether a hub's own network is held to be gone."""
+    return await database.fetch_one(_SQL["open_fleet_incident"], {"hub": hub}) is not None
+
+
 async def suppress_dependents(
     connection: Connection, dependencies: Mapping[str, Sequence[str]]
 ) -> list[Suppressed]:
@@ -137,11 +150,11 @@ async def suppress_dependents(
 
 
 async def suppress_by_fleet(
-    connection: Connection, projects: Sequence[str], at: datetime
+    connection: Connection, hub: str, projects: Sequence[str], at: datetime
 ) -> list[Suppressed]:
     """Link outages of these projects to the open incident of the hub's own network, if any."""
     cursor = await connection.execute(
-        _SQL["suppress_by_fleet"], {"projects": list(projects), "at": at}
+        _SQL["suppress_by_fleet"], {"hub": hub, "projects": list(projects), "at": at}
     )
     return [Suppressed(**row) for row in await cursor.fetchall()]
 

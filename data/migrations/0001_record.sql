@@ -45,7 +45,9 @@ CREATE INDEX ON project_metrics (project, recorded_at);
 CREATE INDEX ON project_metrics USING brin (recorded_at);
 CREATE TABLE project_metrics_default PARTITION OF project_metrics DEFAULT;
 
+CREATE SEQUENCE project_logs_seq;
 CREATE TABLE project_logs (
+    seq          bigint NOT NULL DEFAULT nextval('project_logs_seq'),  -- lines of one instant
     project      text NOT NULL,
     recorded_at  timestamptz NOT NULL,
     logged_at    timestamptz,
@@ -94,7 +96,8 @@ CREATE TABLE agents (
 -- A problem of a project. At most one unresolved incident per project and kind.
 CREATE TABLE incidents (
     id                 bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    project            text,                     -- null: the fleet as one hub sees it
+    project            text,                     -- null: the fleet as `hub` sees it
+    hub                text,
     kind               text NOT NULL,
     severity           text NOT NULL CHECK (severity IN ('info', 'warning', 'critical')),
     state              text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'resolved')),
@@ -109,8 +112,8 @@ CREATE TABLE incidents (
     leased_by          text,
     leased_until       timestamptz
 );
-CREATE UNIQUE INDEX incidents_one_open ON incidents (coalesce(project, ''), kind)
-    WHERE state <> 'resolved';
+CREATE UNIQUE INDEX incidents_one_open
+    ON incidents (coalesce(project, ''), coalesce(hub, ''), kind) WHERE state <> 'resolved';
 CREATE INDEX ON incidents (opened_at);
 CREATE INDEX ON incidents (cause_incident_id) WHERE cause_incident_id IS NOT NULL;
 

@@ -51,3 +51,10 @@ WHERE NOT EXISTS (
     SELECT FROM anomalies
     WHERE anomalies.project = given.project AND anomalies.kind = given.kind
       AND ended_at IS NULL);
+
+-- end_unwatched --
+-- End the anomalies of projects that were removed, paused or switched off.
+UPDATE anomalies SET ended_at = now()
+FROM projects
+WHERE anomalies.project = projects.name AND anomalies.ended_at IS NULL
+  AND (removed_at IS NOT NULL OR paused OR NOT (spec ->> 'enabled')::boolean);

@@ -2,7 +2,7 @@
 -- Add to incidents that are open already for the same project and kind, and open the others.
 WITH given AS (
     SELECT * FROM jsonb_to_recordset(%(problems)s) AS problem
-        (project text, kind text, severity text, title text, at timestamptz)
+        (project text, hub text, kind text, severity text, title text, at timestamptz)
 ), added_to AS (
     UPDATE incidents
     SET updated_at = given.at, title = given.title,
@@ -10,16 +10,16 @@ WITH given AS (
                         ELSE given.severity END
     FROM given
     WHERE incidents.project IS NOT DISTINCT FROM given.project AND incidents.kind = given.kind
-      AND incidents.state <> 'resolved'
+      AND incidents.hub IS NOT DISTINCT FROM given.hub AND incidents.state <> 'resolved'
     RETURNING id, incidents.project, incidents.kind, incidents.severity, incidents.title,
               opened_at, false AS opened
 ), opened AS (
-    INSERT INTO incidents (project, kind, severity, title, opened_at, updated_at)
-    SELECT project, kind, severity, title, at, at FROM given
+    INSERT INTO incidents (project, hub, kind, severity, title, opened_at, updated_at)
+    SELECT project, hub, kind, severity, title, at, at FROM given
     WHERE NOT EXISTS (
         SELECT FROM added_to
         WHERE added_to.project IS NOT DISTINCT FROM given.project AND added_to.kind = given.kind)
-    ON CONFLICT (coalesce(project, ''), kind) WHERE state <> 'resolved' DO UPDATE
+    ON CONFLICT (coalesce(project, ''), coalesce(hub, ''), kind) WHERE state <> 'resolved' DO UPDATE
         SET updated_at = excluded.updated_at  -- another hub was first
     RETURNING id, project, kind, severity, title, opened_at, (xmax = 0) AS opened
 )
@@ -31,10 +31,21 @@ UPDATE incidents
 SET state = 'resolved', resolved_at = given.at, updated_at = given.at,
     resolution = given.resolution
 FROM jsonb_to_recordset(%(solved)s) AS given
-     (project text, kind text, at timestamptz, resolution text)
+     (project text, hub text, kind text, at timestamptz, resolution text)
 WHERE incidents.project IS NOT DISTINCT FROM given.project AND incidents.kind = given.kind
+  AND incidents.hub IS NOT DISTINCT FROM given.hub
   AND incidents.state <> 'resolved'
 RETURNING id, incidents.project, incidents.kind, severity, title, opened_at, resolved_at;
+
+-- resolve_unwatched --
+-- Close the incidents of projects that were removed, paused or switched off.
+UPDATE incidents
+SET state = 'resolved', resolved_at = now(), updated_at = now(), resolution = 'no longer watched'
+FROM projects
+WHERE incidents.project = projects.name AND incidents.state <> 'resolved'
+  AND (removed_at IS NOT NULL OR paused OR NOT (spec ->> 'enabled')::boolean)
+RETURNING incidents.id, incidents.project, incidents.kind, severity, title, opened_at,
+          incidents.resolved_at;
 
 -- suppress_dependents --
 -- Link open incidents to the outage that explains them: that of a project they depend on.
@@ -54,12 +65,17 @@ RETURNING incidents.id, incidents.project, incidents.kind, incidents.title,
 UPDATE incidents
 SET cause_incident_id = fleet.id, updated_at = greatest(incidents.updated_at, %(at)s)
 FROM incidents AS fleet
-WHERE fleet.kind = 'fleet_unreachable' AND fleet.state <> 'resolved'
+WHERE fleet.kind = 'fleet_unreachable' AND fleet.state <> 'resolved' AND fleet.hub = %(hub)s
   AND incidents.kind = 'down' AND incidents.state <> 'resolved'
   AND incidents.cause_incident_id IS NULL AND incidents.project = ANY (%(projects)s)
   AND incidents.opened_at >= fleet.opened_at - interval '1 minute'
 RETURNING incidents.id, incidents.project, incidents.kind, incidents.title,
           fleet.id AS cause_id, NULL AS cause_project;
+
+-- open_fleet_incident --
+-- The open incident, if any, that says a hub's own network is gone.
+SELECT id FROM incidents
+WHERE kind = 'fleet_unreachable' AND state <> 'resolved' AND hub = %(hub)s;
 
 -- list_incidents --
 -- Incidents, the newest first.

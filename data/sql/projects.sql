@@ -13,7 +13,8 @@ RETURNING name, (xmax = 0) AS added;
 -- remove_missing --
 -- Remove the projects that a registry file no longer names; their history stays.
 UPDATE projects
-SET removed_at = now(), changed_at = clock_timestamp(), leased_by = NULL, leased_until = NULL
+SET removed_at = now(), changed_at = clock_timestamp(), leased_by = NULL, leased_until = NULL,
+    status = 'unknown', status_since = now(), status_detail = NULL
 WHERE source = %(source)s AND removed_at IS NULL AND name <> ALL (%(names)s)
 RETURNING name;
 
@@ -36,14 +37,16 @@ RETURNING name;
 -- remove_project --
 -- Remove a project that the database owns; its history stays.
 UPDATE projects
-SET removed_at = now(), changed_at = clock_timestamp(), leased_by = NULL, leased_until = NULL
+SET removed_at = now(), changed_at = clock_timestamp(), leased_by = NULL, leased_until = NULL,
+    status = 'unknown', status_since = now(), status_detail = NULL
 WHERE name = %(name)s AND source = 'database' AND removed_at IS NULL
 RETURNING name;
 
 -- set_paused --
 -- Stop or resume polling a project, whoever owns it.
 UPDATE projects
-SET paused = %(paused)s, changed_at = clock_timestamp(), leased_by = NULL, leased_until = NULL
+SET paused = %(paused)s, changed_at = clock_timestamp(), leased_by = NULL, leased_until = NULL,
+    status = 'unknown', status_since = now(), status_detail = NULL
 WHERE name = %(name)s AND removed_at IS NULL AND paused <> %(paused)s
 RETURNING name;
 

@@ -42,8 +42,8 @@ FROM unnest(%(projects)s::text[]) AS wanted (name)
 CROSS JOIN LATERAL (
     SELECT * FROM project_logs
     WHERE project = wanted.name AND recorded_at > %(since)s
-    ORDER BY recorded_at DESC, logged_at DESC LIMIT %(limit)s) AS line
-ORDER BY line.project, line.recorded_at, line.logged_at;
+    ORDER BY recorded_at DESC, seq DESC LIMIT %(limit)s) AS line
+ORDER BY line.project, line.recorded_at, line.seq;
 
 -- count_samples --
 -- How many probes and scrapes were recorded since an instant.

@@ -89,7 +89,9 @@ class MetricsAnalyser(Agent):
         await self._recall_ongoing(names)
         detection = detect(*self._window.view(names))
         ongoing = {identity for name in names for identity in self._ongoing[name]}
-        seen = findings.compare(detection.findings, detection.cleared, ongoing, datetime.now(UTC))
+        no_limit_any_more = ongoing - self._window.judged(names) if ongoing else set()
+        cleared = detection.cleared | no_limit_any_more
+        seen = findings.compare(detection.findings, cleared, ongoing, datetime.now(UTC))
         if seen:
             dependencies = await projects.dependencies(self._database) if seen.started else {}
             await findings.record(self._database, self.hub, seen, dependencies)

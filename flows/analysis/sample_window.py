@@ -8,6 +8,7 @@ import polars as pl
 from config.projects_file import ProjectSpec
 from data import samples
 from data.analytics.limits import LIMITS, SAMPLES, limits_frame, reach, samples_frame
+from data.anomalies import Identity
 from data.database import Database
 from data.records import MetricSample
 
@@ -44,6 +45,15 @@ class SampleWindow:
         mine = pl.col("project").is_in(wanted)
         return self._samples.filter(mine), self._limits.filter(mine)
 
+    def judged(self, projects: Iterable[str]) -> set[Identity]:
+        """Return the anomalies that could be found in some projects, by their limits."""
+        limits = self.view(projects)[1]
+        trends = limits.filter(pl.col("trend"))
+        return {
+            *((project, metric, "threshold") for project, metric in _keys(limits)),
+            *((project, metric, "trend") for project, metric in _keys(trends)),
+        }
+
     async def _load(
         self, names: Sequence[str], specs: Mapping[str, ProjectSpec]
     ) -> list[MetricSample]:
@@ -71,3 +81,7 @@ class SampleWindow:
             .filter(pl.col("at") >= newest - pl.col("keep"))
             .drop("keep")
         )
+
+
+def _keys(limits: pl.DataFrame) -> list[tuple[str, str]]:
+    return limits.select("project", "metric").rows()

@@ -18,6 +18,7 @@ class Standing:
     since: datetime
     disagreeing: int = 0
     disagreeing_since: datetime | None = None
+    disagreeing_worse: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +52,9 @@ def judge(policy: HealthPolicy, standing: Standing, sample: HealthSample) -> Ver
         )
     worse = _RANK[sample.status] > _RANK[standing.status]
     needed = policy.failure_threshold if worse else policy.success_threshold
-    count = standing.disagreeing + 1
-    first_at = standing.disagreeing_since or sample.recorded_at
+    goes_on = standing.disagreeing > 0 and standing.disagreeing_worse == worse
+    count = standing.disagreeing + 1 if goes_on else 1
+    first_at = (standing.disagreeing_since if goes_on else None) or sample.recorded_at
     if count >= needed:
         return Verdict(standing=Standing(status=sample.status, since=first_at), next_step="changed")
     return Verdict(
@@ -61,6 +63,7 @@ def judge(policy: HealthPolicy, standing: Standing, sample: HealthSample) -> Ver
             since=standing.since,
             disagreeing=count,
             disagreeing_since=first_at,
+            disagreeing_worse=worse,
         ),
         next_step="confirm",
     )

@@ -16,11 +16,15 @@ def differs(known: Mapping[str, Any], report: StatusReport) -> bool:
 
 
 def event(hub: str, agent: str, known: Mapping[str, Any], report: StatusReport) -> NewEvent | None:
-    """Return the event of a deploy: another version, or another time of deployment, than before."""
-    if not known or (report.version is None and report.deployed_at is None):
+    """Return the event of a deploy: another version, or another time of deployment, than before.
+
+    A project that says it was deployed when it was started has merely been restarted.
+    """
+    told = report.deployed_at if report.deployed_at != report.started_at else None
+    if not known or (report.version is None and told is None):
         return None
     before, after = known.get("version"), report.version
-    moved = known.get("deployed_at") != report.as_reported()["deployed_at"]
+    moved = told is not None and known.get("deployed_at") != told.isoformat()
     if before == after and not moved:
         return None
     return NewEvent(

@@ -1,6 +1,6 @@
 """Record that most of the fleet fell silent at once, and that it answers again."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import datetime
 
 from data import events, incidents
@@ -13,20 +13,24 @@ AGENT = "health-monitor"
 
 
 async def record_unreachable(
-    database: Database, hub: str, failing: Iterable[str], *, probed: int, since: datetime
+    database: Database, hub: str, failing: Mapping[str, str], *, probed: int, since: datetime
 ) -> None:
-    """Open the one incident that stands for many outages at once, and link them to it."""
-    silent = sorted(failing)
+    """Open the one incident that stands for many outages at once, and link them to it.
+
+    `failing` maps each silent project to its host: where all share one, that is suspected too.
+    """
+    silent, hosts = sorted(failing), set(failing.values())
     title = (
         f"{len(silent)} of {probed} projects stopped answering at once:"
         f" probably the network of {hub} itself"
+        + (f", or their host {hosts.pop()}" if len(hosts) == 1 else "")
     )
     problem = Problem(
-        project=None, kind=FLEET_UNREACHABLE, severity="critical", title=title, at=since
+        project=None, hub=hub, kind=FLEET_UNREACHABLE, severity="critical", title=title, at=since
     )
     async with database.transaction() as connection:
         (incident,) = await incidents.open_or_update(connection, [problem])
-        suppressed = await incidents.suppress_by_fleet(connection, silent, since)
+        suppressed = await incidents.suppress_by_fleet(connection, hub, silent, since)
         said = NewEvent(
             occurred_at=since,
             hub=hub,
@@ -45,7 +49,7 @@ async def record_unreachable(
 async def record_reachable(database: Database, hub: str, at: datetime) -> None:
     """Resolve the incident of the hub's own network."""
     resolution = "most projects answer again"
-    solved = Solved(project=None, kind=FLEET_UNREACHABLE, at=at, resolution=resolution)
+    solved = Solved(project=None, hub=hub, kind=FLEET_UNREACHABLE, at=at, resolution=resolution)
     async with database.transaction() as connection:
         resolved = await incidents.resolve(connection, [solved])
         await events.append(

@@ -3,9 +3,10 @@
 import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from config.hub_file import HubSettings
-from data import events, projects
+from data import events, incidents, projects
 from data.database import Database, DatabaseError
 from data.events import NewEvent
 from data.projects import ClaimedProject
@@ -13,7 +14,7 @@ from data.records import HealthSample, StatusReport
 from flows.agent import Agent
 from flows.feed import Feed
 from flows.flow_runs.cycle import Cycle
-from flows.health import deploys, fleet_outage, status_changes
+from flows.health import deploys, fleet_outage, status_changes, unwatched
 from flows.health.debounce import Standing, Verdict, judge
 from flows.health.network_suspicion import NetworkSuspicion
 from flows.health.status_changes import StatusChange
@@ -30,7 +31,7 @@ class HealthMonitor(Agent):
 
     The settled status lives in the database and is moved there with a guard, so that it is one
     for all hubs; the count of probes that disagree lives here and starts again after a
-    take-over. A calm fleet costs no query at all.
+    take-over. A calm fleet costs one query a cycle.
     """
 
     name = status_changes.AGENT
@@ -61,6 +62,7 @@ class HealthMonitor(Agent):
 
     async def start(self) -> None:
         self._standings.clear()
+        self.suspicion.suspected = await incidents.fleet_incident_is_open(self._database, self.hub)
 
     async def handle(self, cycle: Cycle) -> None:
         """Judge probes as they come, until the cycle is over."""
@@ -74,6 +76,7 @@ class HealthMonitor(Agent):
             self.handled += len(batch)
             self.beat()
         self._forget_what_is_gone()
+        await unwatched.close_incidents(self._database, self.hub)
         cycle.summary = f"{judged} probes judged, {changed} status changes"
         if self.suspicion.suspected:
             cycle.log("most of the fleet does not answer: probably our network", logging.ERROR)
@@ -158,14 +161,14 @@ class HealthMonitor(Agent):
                 )
 
     async def _judge_the_network(self) -> None:
-        outcome = self.suspicion.decide()
+        outcome = self.suspicion.decide(len(self._roster.held))
         now = datetime.now(UTC)
         match outcome.change:
             case "suspected":
                 await fleet_outage.record_unreachable(
                     self._database,
                     self.hub,
-                    outcome.failing,
+                    {name: self._host(name) for name in outcome.failing},
                     probed=outcome.probed,
                     since=outcome.since or now,
                 )
@@ -202,6 +205,10 @@ class HealthMonitor(Agent):
         return deploys.event(
             self.hub, self.name, self._roster.held[report.project].reported, report
         )
+
+    def _host(self, name: str) -> str:
+        project = self._roster.held.get(name)
+        return urlsplit(project.spec.url).hostname or "" if project else ""
 
     def _forget_what_is_gone(self) -> None:
         held = self._roster.held

@@ -23,8 +23,8 @@ class NetworkSuspicion:
     """Counts the projects that give no answer at all; an HTTP error is an answer.
 
     Suspected when at least `minimum` projects and the share `ratio` of those probed give none,
-    and that many of the failures began within `within` of each other. Dispelled when fewer than
-    that share fail.
+    and that many of the failures began within `within` of each other. Dispelled when more than
+    the rest of those watched answer.
     """
 
     def __init__(self, *, ratio: float, minimum: int, within: timedelta) -> None:
@@ -49,21 +49,23 @@ class NetworkSuspicion:
         self._failing = {name: at for name, at in self._failing.items() if name in keep}
         self._answering &= keep
 
-    def decide(self) -> Outcome:
-        """Say whether the suspicion changed with the probes noted since the last call."""
-        failing, probed = len(self._failing), len(self._failing) + len(self._answering)
-        enough = max(self._minimum, self._ratio * probed)
-        began_together = failing >= enough and self._largest_burst() >= enough
-        was, self.suspected = (
-            self.suspected,
-            began_together or (self.suspected and failing >= enough),
-        )
-        change: Change = (
-            "none" if was == self.suspected else "suspected" if self.suspected else "dispelled"
-        )
+    def decide(self, watched: int) -> Outcome:
+        """Say whether the suspicion changed with the probes noted since the last call.
+
+        `watched` counts the projects of this hub, those not probed yet included, so that a hub
+        that has just started dispels nothing before most have answered.
+        """
+        failing, answering = len(self._failing), len(self._answering)
+        enough = max(self._minimum, self._ratio * (failing + answering))
+        change: Change = "none"
+        if self.suspected:
+            if answering > (1 - self._ratio) * watched:
+                self.suspected, change = False, "dispelled"
+        elif failing >= enough and self._largest_burst() >= enough:
+            self.suspected, change = True, "suspected"
         return Outcome(
             change=change,
-            probed=probed,
+            probed=failing + answering,
             failing=frozenset(self._failing),
             since=min(self._failing.values(), default=None),
         )

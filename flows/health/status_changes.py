@@ -69,10 +69,10 @@ async def _record_consequences(
     opened = await incidents.open_or_update(connection, [_problem(change) for change in unwell])
     resolved = await incidents.resolve(connection, [one for c in made for one in _solved(c)])
     at = max(change.since for change in made)
-    suppressed = await incidents.suppress_by_fleet(connection, by_fleet, at)
+    suppressed = await incidents.suppress_by_fleet(connection, hub, by_fleet, at)
     suppressed += await incidents.suppress_dependents(connection, dependencies)
-    incident_of = {one.project: one.id for one in opened} | {
-        one.project: one.id for one in resolved
+    incident_of = {one.project: one.id for one in resolved} | {
+        one.project: one.id for one in opened
     }
     new = [
         event

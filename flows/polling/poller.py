@@ -153,7 +153,7 @@ class Poller(Agent):
     def _take(self, project: ClaimedProject) -> None:
         """Begin to ask a project that is new to this hub, or whose specification changed."""
         name = project.spec.name
-        self._drop(name)
+        self._close(name)
         self._probers[name] = Prober(project.spec, on_peer_lost=self._peer_lost)
         queued = {"health": project.next_health_at, "metrics": project.next_metrics_at}
         for question in QUESTIONS:
@@ -166,6 +166,9 @@ class Poller(Agent):
     def _drop(self, name: str) -> None:
         self._agenda.remove(name)
         self._log_tail.forget(name)
+        self._close(name)
+
+    def _close(self, name: str) -> None:
         prober = self._probers.pop(name, None)
         if prober is not None:
             task = asyncio.create_task(prober.aclose())
@@ -230,12 +233,16 @@ class Poller(Agent):
 
     async def _probe(self, prober: Prober) -> None:
         sample = await prober.probe_health()
+        if self._probers.get(sample.project) is not prober:
+            return  # it was dropped meanwhile, or is asked differently now
         self.tally.note_probe(sample)
         self._health.put(sample)
         self.outbox.put(sample, urgent=sample.status != "healthy")
 
     async def _scrape(self, prober: Prober) -> None:
         sample = await prober.scrape_metrics()
+        if self._probers.get(sample.project) is not prober:
+            return
         self.tally.note_scrape(sample)
         self._metrics.put(sample)
         self.outbox.put(sample)

@@ -2,11 +2,10 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-
-from watchfiles import awatch
 
 from config.errors import ConfigError, Fault
 from config.hub_file import HubSettings
@@ -21,8 +20,10 @@ from flows.flow_runs.cycle import Cycle
 
 logger = logging.getLogger(__name__)
 
-DEBOUNCE_MS = 100
-LOOK_ANYWAY_S = 60.0
+LOOK_EVERY_S = 0.25
+READ_ANYWAY_S = 60.0
+
+_Stamp = tuple[int, int, int] | None
 
 
 class Registrar(Agent):
@@ -41,45 +42,38 @@ class Registrar(Agent):
         self._database = database
         self._registry = settings.registry
         self._path = projects_file
-        self._edited = asyncio.Event()
-        self._watching: asyncio.Task[None] | None = None
+        self._read: _Stamp = None
+        self._due_at = 0.0
         self.config_error: str | None = None
 
     async def start(self) -> None:
-        self._watching = asyncio.create_task(self._watch(), name="watch projects file")
-        self._edited.set()
+        self._due_at = 0.0
 
     async def handle(self, cycle: Cycle) -> None:
-        """Wait for an edit and take it in; also look once a minute, in case none was told of."""
-        await self._wait_for_edit()
+        """Wait for an edit, or a minute, and take the file in."""
+        stamp = await self._wait_for_edit()
         cycle.summary = await self._take_in(cycle)
+        self._read, self._due_at = stamp, time.monotonic() + READ_ANYWAY_S
         self.handled += 1
-
-    async def stop(self) -> None:
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
 
     def cycle_name(self, now: datetime) -> str:
         return f"keep registry {now:%H:%M:%S}"
 
-    async def _wait_for_edit(self) -> None:
-        assert self._watching is not None
-        edited = asyncio.create_task(self._edited.wait())
-        await asyncio.wait(
-            {edited, self._watching}, timeout=LOOK_ANYWAY_S, return_when=asyncio.FIRST_COMPLETED
-        )
-        edited.cancel()
-        if self._watching.done():
-            self._watching.result()
-        self._edited.clear()
+    async def _wait_for_edit(self) -> _Stamp:
+        """Look four times a second; an edit is taken in when the file has come to rest.
 
-    async def _watch(self) -> None:
-        """Wake at changes of the file; its folder is watched, because editors replace files."""
-        folder = self._path.parent
-        async for changes in awatch(folder, debounce=DEBOUNCE_MS, step=50, recursive=False):
-            if any(Path(path).name == self._path.name for _, path in changes):
-                self._edited.set()
+        Looking finds also what is edited behind a link or on another machine, of which no
+        notification tells.
+        """
+        before = _stamp(self._path)
+        while time.monotonic() < self._due_at:
+            await asyncio.sleep(LOOK_EVERY_S)
+            self.beat()
+            now = _stamp(self._path)
+            if now == before and now != self._read:
+                break
+            before = now
+        return before
 
     async def _take_in(self, cycle: Cycle) -> str:
         """Read, validate and store the file; return what happened in one line."""
@@ -133,9 +127,10 @@ class Registrar(Agent):
             sentence = self._sentence(specs, change)
             logger.info("%s", sentence)
             cycle.log(sentence)
+            shrinks = len(change.removed) > len(specs)
             await self._tell(
                 "RegistryChanged",
-                "info",
+                "warning" if shrinks else "info",
                 sentence,
                 {"added": change.added, "changed": change.changed, "removed": change.removed},
             )
@@ -167,3 +162,12 @@ class Registrar(Agent):
                 details=details,
             ),
         )
+
+
+def _stamp(path: Path) -> _Stamp:
+    """Return what changes when a file is edited or replaced, None when it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

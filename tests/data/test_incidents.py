@@ -85,14 +85,38 @@ async def test_what_began_long_before_an_outage_is_not_explained_by_it(database:
 
 
 async def test_the_fleet_incident_explains_the_outages_of_its_projects(database: Database) -> None:
-    (fleet,) = await _open(database, _problem(None, FLEET_UNREACHABLE))
+    (fleet,) = await _open(database, _problem(None, FLEET_UNREACHABLE, hub="h"))
     await _open(database, _problem("a"), _problem("b"), _problem("b", "cpu"))
     async with database.transaction() as connection:
-        suppressed = await incidents.suppress_by_fleet(connection, ["a", "b"], NOW)
+        suppressed = await incidents.suppress_by_fleet(connection, "h", ["a", "b"], NOW)
+        assert await incidents.suppress_by_fleet(connection, "other", ["a", "b"], NOW) == []
     assert {(one.project, one.kind, one.cause_id) for one in suppressed} == {
         ("a", DOWN, fleet.id),
         ("b", DOWN, fleet.id),
     }
+
+
+async def test_each_hub_has_a_fleet_incident_of_its_own(database: Database) -> None:
+    await _open(database, _problem(None, FLEET_UNREACHABLE, hub="north"))
+    solved = Solved(project=None, hub="south", kind=FLEET_UNREACHABLE, at=NOW, resolution="ok")
+    async with database.transaction() as connection:
+        assert await incidents.resolve(connection, [solved]) == []
+    assert await incidents.fleet_incident_is_open(database, "north")
+    assert not await incidents.fleet_incident_is_open(database, "south")
+
+
+async def test_what_nobody_watches_any_more_is_closed(database: Database) -> None:
+    spec = ProjectSpec(name="a", url="http://127.0.0.1:1")
+    await projects.add(database, spec)
+    await _open(database, _problem("a"), _problem("b"))
+    async with database.transaction() as connection:
+        assert await incidents.resolve_unwatched(connection) == []
+    await projects.set_paused(database, "a", paused=True)
+    async with database.transaction() as connection:
+        (closed,) = await incidents.resolve_unwatched(connection)
+    assert closed.project == "a"
+    assert (await incidents.find(database, closed.id)).resolution == "no longer watched"
+    assert (await projects.find(database, "a")).status == "unknown"
 
 
 async def test_an_unknown_incident_is_named(database: Database) -> None:

@@ -217,6 +217,19 @@ async def test_an_archived_day_and_today_are_one_table(
     )
 
 
+async def test_a_day_that_is_missing_in_the_archive_comes_from_postgres(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    days = [NOW - timedelta(days=back) for back in (2, 1, 0)]
+    await samples.append(
+        database, [HealthSample(project="a", recorded_at=day, status="healthy") for day in days]
+    )
+    archive = Archive(tmp_path, database_url)
+    await asyncio.to_thread(archive.export, "project_status_history", days[1].date())
+    duck = archive.connect(NOW - timedelta(days=5))
+    assert duck.execute("SELECT count(*) FROM project_status_history").fetchone() == (3,)
+
+
 async def test_a_damaged_archive_is_named(database_url: str, tmp_path: Path) -> None:
     archive = Archive(tmp_path, database_url)
     path = archive.path("project_metrics", NOW.date())

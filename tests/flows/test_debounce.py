@@ -49,6 +49,11 @@ def test_failures_of_different_kinds_count_together() -> None:
     assert (verdict.next_step, verdict.standing.status) == ("changed", "down")
 
 
+def test_better_and_worse_answers_do_not_count_together() -> None:
+    steps = [verdict.next_step for verdict in _run("degraded", "healthy", "down", "healthy")]
+    assert steps == ["confirm", "confirm", "confirm"]
+
+
 def test_recovery_takes_its_own_threshold() -> None:
     assert [v.next_step for v in _run("down", "healthy", "healthy", "healthy")] == [
         "confirm",

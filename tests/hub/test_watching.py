@@ -248,6 +248,62 @@ async def test_an_edit_of_the_file_takes_effect_within_two_seconds(watched: Watc
     await eventually(gone, within_s=2)
 
 
+async def test_an_edit_behind_a_link_takes_effect_too(watched: Watched) -> None:
+    """As a Kubernetes ConfigMap is mounted: the name stays, what it points to changes."""
+    await watched.serve("a")
+    link, first, second = (watched.folder / name for name in ("projects.yaml", "one", "two"))
+    first.write_text(link.read_text())
+    second.write_text(projects_yaml([], **QUICK))
+    link.unlink()
+    link.symlink_to(first)
+    await watched.hub("h")
+    await watched.all_healthy()
+    link.unlink()
+    link.symlink_to(second)
+
+    async def gone() -> bool:
+        return await watched.held_by() == {}
+
+    await eventually(gone, within_s=2)
+
+
+async def test_an_incident_of_a_project_that_is_paused_is_closed(watched: Watched) -> None:
+    service, _ = await watched.serve("a", "b")
+    await watched.hub("h")
+    await watched.all_healthy()
+    await service.crash()
+    incident = await watched.incident(project="a", kind="down")
+    await projects.set_paused(watched.database, "a", paused=True)
+    closed = await watched.incident(id=incident.id, state="resolved")
+    assert closed.resolution == "no longer watched"
+    await projects.set_paused(watched.database, "a", paused=False)
+    again = await watched.incident(project="a", kind="down", state="open")
+    assert again.id != incident.id
+
+
+async def test_an_anomaly_whose_limit_is_gone_is_over(watched: Watched) -> None:
+    (service,) = await watched.serve("a")
+    service.metrics["memory_percent"] = 93.0
+    await watched.hub("h")
+    await watched.incident(project="a", kind="memory", state="open")
+    watched.write(projects_yaml([service], **QUICK, thresholds={"memory_percent": None}))
+    await watched.incident(project="a", kind="memory", state="resolved")
+
+
+async def test_a_hub_that_starts_again_closes_its_fleet_incident(watched: Watched) -> None:
+    services = await watched.serve("a", "b", "c")
+    await watched.hub("h")
+    await watched.all_healthy()
+    for service in services:
+        await service.crash()
+    fleet = await watched.incident(kind="fleet_unreachable", state="open")
+    await watched.stop()
+    for service in services:
+        await service.start()
+    await watched.hub("h")
+    await watched.incident(id=fleet.id, state="resolved")
+
+
 async def test_a_broken_edit_keeps_the_last_good_configuration(watched: Watched) -> None:
     (service,) = await watched.serve("a")
     await watched.hub("h")
