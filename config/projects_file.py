@@ -67,7 +67,7 @@ def read_projects_text(text: str, file: str) -> tuple[ProjectSpec, ...]:
         ConfigError: with every fault of the text, by line.
     """
     document = parse_yaml(text, file)
-    _, faults = examine(_Layout, _with_projects(document.value), Origin(document))
+    _, faults = examine(_Layout, document.value, Origin(document))
     faults += document.faults
     faults += _default_faults(document)
     given = _given(document)
@@ -94,11 +94,6 @@ def validate_project(mapping: Mapping[str, Any], file: str = "command line") -> 
     if spec is None:
         raise ConfigError(faults)
     return spec
-
-
-def _with_projects(value: Any) -> Any:
-    """Return the document, where `projects:` with nothing after it is an empty list."""
-    return {**value, "projects": []} if value.get("projects", ...) is None else value
 
 
 def _defaults(document: Document) -> dict[str, Any]:
