@@ -447,11 +447,11 @@ async def test_one_stalled_project_among_300_delays_nobody() -> None:
     ):
         urls = [stalled.url] + [good.url] * 299
         probers = [
-            await stack.enter_async_context(prober_of(url, timeouts={"health": "2s"}))
+            await stack.enter_async_context(prober_of(url, timeouts={"health": "4s"}))
             for url in urls
         ]
         started = loop.time()
         samples = await asyncio.gather(*map(probe_one, probers))
     assert [sample.status for sample in samples] == ["down"] + ["healthy"] * 299
-    assert sorted(finished_at)[298] - started < 1.5
-    assert 1.9 < finished_at[-1] - started < 2.5
+    assert sorted(finished_at)[298] - started < 3
+    assert 3.9 < finished_at[-1] - started < 5.5
