@@ -83,7 +83,7 @@ async def _show(plan: DemoPlan, *, headless: bool) -> Account:
     settings = Settings()
     hub = HubSettings(listen=ListenSettings(port=0))
     async with demo_run(settings, hub, _ignore if headless else _tell) as running:
-        playing = asyncio.create_task(running.play(plan.faults()), name="faults")
+        playing = asyncio.create_task(running.play(plan.rounds()), name="faults")
         try:
             async with asyncio.timeout(plan.seconds):
                 await (_wait(playing) if headless else _draw(running, playing))

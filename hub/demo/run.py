@@ -4,10 +4,11 @@ import asyncio
 import json
 import shutil
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 from config.errors import OpsloreError
@@ -25,7 +26,8 @@ from hub.only_one import only_one
 from hub.supervisor import Supervisor
 
 WATCHING_WITHIN_S = 40.0
-ENDLESS_S = 24 * 3600.0
+ROUND_S = 600.0
+"""How long a round of faults is at most: the longer it is, the longer it takes to plan."""
 
 
 class FleetFailed(OpsloreError):
@@ -44,11 +46,16 @@ class DemoPlan:
     kinds: Sequence[FaultKind]
     seed: int | None
 
-    def faults(self) -> tuple[FaultPlan, ...]:
-        seconds = self.seconds or ENDLESS_S
-        if self.seed is None:
-            return scripted(seconds, self.kinds)
-        return randomised(self.seed, seconds, self.kinds)
+    def rounds(self) -> Iterator[Sequence[FaultPlan]]:
+        """Yield what to play, one round after the other."""
+        for number in count():
+            left_s = ROUND_S if self.seconds is None else self.seconds - number * ROUND_S
+            if left_s <= 0:
+                return
+            if self.seed is None:
+                yield scripted(min(left_s, ROUND_S), self.kinds)
+            else:
+                yield randomised(self.seed + number, min(left_s, ROUND_S), self.kinds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,24 +74,27 @@ class DemoRun:
     database: Database
     fleet: Fleet
     started_at: datetime
-    injected: dict[FaultPlan, Injected] = field(default_factory=dict)
+    injected: list[Injected] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     interrupted: bool = False
+    _place: dict[FaultPlan, int] = field(default_factory=dict)
 
     def headline(self) -> str:
         """Say in one line how the demo stands."""
         watched_s = (datetime.now(UTC) - self.started_at).total_seconds()
-        active = [f"{f.kind} on {f.project}" for f in self.injected.values() if not f.cleared_at]
+        active = [f"{f.kind} on {f.project}" for f in self.injected if not f.cleared_at]
         return f"Opslore demo, {watched_s:.0f} s: " + (", ".join(active) or "all calm")
 
-    async def play(self, plans: Sequence[FaultPlan]) -> None:
+    async def play(self, rounds: Iterable[Sequence[FaultPlan]]) -> None:
         """Play the faults to their end; what cannot be played is an error of the account."""
-        played = await director.play(plans, self.fleet.platform_url, self._injected, self._cleared)
-        self.errors += [
-            f"{one.plan.kind} of {one.plan.project} was not played: {one.error}"
-            for one in played
-            if one.error
-        ]
+        for plans in rounds:
+            url = self.fleet.platform_url
+            played = await director.play(plans, url, self._injected, self._cleared)
+            self.errors += [
+                f"{one.plan.kind} of {one.plan.project} was not played: {one.error}"
+                for one in played
+                if one.error
+            ]
 
     async def account(self) -> Account:
         """Write down what happened until now."""
@@ -101,25 +111,20 @@ class DemoRun:
             probes=probes,
             scrapes=scrapes,
             flow_runs=await self._flow_runs(),
-            faults=list(self.injected.values()),
+            faults=self.injected,
             events=recorded,
             errors=[*self.errors, *self._restarts()],
         )
 
     def _injected(self, plan: FaultPlan, at: datetime) -> None:
-        self.injected[plan] = Injected(
-            kind=plan.kind, project=plan.project, touches=plan.touches, injected_at=at
+        self._place[plan] = len(self.injected)
+        self.injected.append(
+            Injected(kind=plan.kind, project=plan.project, touches=plan.touches, injected_at=at)
         )
 
     def _cleared(self, plan: FaultPlan, at: datetime, _healed: bool) -> None:
-        before = self.injected[plan]
-        self.injected[plan] = Injected(
-            kind=before.kind,
-            project=before.project,
-            touches=before.touches,
-            injected_at=before.injected_at,
-            cleared_at=at,
-        )
+        place = self._place[plan]
+        self.injected[place] = replace(self.injected[place], cleared_at=at)
 
     def _restarts(self) -> list[str]:
         hub = self.supervisor.hub

@@ -1,6 +1,8 @@
 """What a program started, and what of it is left when it has ended."""
 
+import asyncio
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -48,9 +50,16 @@ class Remains:
     def sockets(self) -> int:
         return len(self._sockets)
 
-    async def none(self) -> bool:
-        """Whether nothing is left."""
-        return self.left() == []
+    async def vanish(self, within_s: float = 10.0) -> None:
+        """Wait until nothing is left.
+
+        Raises:
+            AssertionError: something still is after that time; it says what.
+        """
+        deadline = time.monotonic() + within_s
+        while left := self.left():
+            assert time.monotonic() < deadline, f"left after {within_s:g} s: {left}"
+            await asyncio.sleep(0.2)
 
     def left(self) -> list[str]:
         """Return what is still there."""

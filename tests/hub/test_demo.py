@@ -2,17 +2,23 @@
 
 import asyncio
 import json
+import signal
+import time
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from rich.console import Console
 
 from config.project_spec import ProjectSpec
 from data.events import Event
 from data.projects import Project
+from hub.demo.run import DemoPlan
 from hub.demo.screen import draw
+from hub.fleet.members import KINDS
 from tests.documents import keys_by_heading
 from tests.hub.remains import Remains
 from tests.programs import Program, eventually
@@ -27,10 +33,11 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-async def run_demo(home: Path, *arguments: str) -> tuple[int, str, Remains]:
-    """Run a demo to its end and return its exit code, what it said, and what it left."""
-    demo = Program(
-        arguments=("demo", "--headless", *arguments),
+@pytest.fixture
+async def demo(home: Path) -> AsyncIterator[Program]:
+    """A demo that is not started yet; what it is told is added to its arguments."""
+    program = Program(
+        arguments=("demo", "--headless"),
         environment={
             "OPSLORE_HOME": str(home),
             "OPSLORE_DATABASE_URL": "",
@@ -38,26 +45,27 @@ async def run_demo(home: Path, *arguments: str) -> tuple[int, str, Remains]:
         },
         log=home.parent / "demo.log",
     )
-    await demo.start()
-    assert demo.process is not None
-    remains = Remains(home, demo.pid)
-    ended = asyncio.create_task(demo.process.wait())
-    try:
-        while not ended.done():
-            await asyncio.to_thread(remains.note)
-            await asyncio.wait({ended}, timeout=5)
-    finally:
-        if not ended.done():
-            await demo.stop()
-    return ended.result(), demo.log.read_text(), remains
+    yield program
+    if program.process is not None:
+        await program.stop()
+
+
+async def noted(remains: Remains, seconds: float) -> None:
+    """Let time pass and note what is started."""
+    for _ in range(10):
+        await asyncio.sleep(seconds / 10)
+        remains.note()
 
 
 @pytest.mark.slow
-async def test_every_fault_is_noticed_and_nothing_is_left(home: Path) -> None:
+async def test_every_fault_is_noticed_and_nothing_is_left(demo: Program, home: Path) -> None:
     report = home.parent / "out.json"
-    code, said, remains = await run_demo(
-        home, "--seconds", str(SECONDS), "--faults", "crash,spike", "--report", str(report)
-    )
+    demo.arguments += "--seconds", str(SECONDS), "--faults", "crash,spike", "--report", str(report)
+    await demo.start()
+    assert demo.process is not None
+    remains = Remains(home, demo.pid)
+    await noted(remains, 30)
+    code = await demo.process.wait()
     account: dict[str, Any] = json.loads(report.read_text())
     assert (code, account["errors"], account["false_alarms"]) == (0, [], []), account
     documented = keys_by_heading("docs/json.md")
@@ -76,8 +84,59 @@ async def test_every_fault_is_noticed_and_nothing_is_left(home: Path) -> None:
     assert account["probes"] >= 40
     assert account["scrapes"] >= 40
     assert account["flow_runs"] > 0
-    assert [line.split()[0] for line in said.splitlines()[1:]] == ["crash", "spike"]
-    await eventually(remains.none, within_s=10)
+    told = demo.log.read_text().splitlines()[1:]
+    assert [line.split()[0] for line in told] == ["crash", "spike"]
+    await remains.vanish()
+
+
+@pytest.mark.slow
+async def test_one_that_is_terminated_while_it_starts_leaves_nothing(
+    demo: Program, home: Path
+) -> None:
+    await demo.start()
+    remains = Remains(home, demo.pid)
+    await noted(remains, 4)
+    assert await demo.stop() in {130, -signal.SIGTERM}  # the latter before it has loaded
+    await remains.vanish()
+    assert "Traceback" not in demo.log.read_text()
+
+
+@pytest.mark.slow
+async def test_one_that_is_killed_leaves_nothing(demo: Program, home: Path) -> None:
+    await demo.start()
+    parts = ("server start", "hub.main hub", "fleet.hosting", "fleet.chatbot", "fleet.email_blast")
+
+    async def all_run() -> bool:
+        children = psutil.Process(demo.pid).children(recursive=True)
+        commands = "\n".join(" ".join(child.cmdline()) for child in children)
+        return all(part in commands for part in parts)
+
+    await eventually(all_run, within_s=40)
+    remains = Remains(home, demo.pid).note()
+    await demo.kill()
+    await remains.vanish()
+
+
+# The plan
+
+
+def test_a_short_demo_is_one_round() -> None:
+    (plans,) = DemoPlan(seconds=90, kinds=("crash", "leak"), seed=None).rounds()
+    assert {plan.kind for plan in plans} == {"crash", "leak"}
+
+
+def test_a_long_demo_is_rounds_of_ten_minutes_and_what_is_left() -> None:
+    first, second, rest = DemoPlan(seconds=1_290, kinds=KINDS, seed=None).rounds()
+    assert len(first) == len(second) > len(rest) > 0
+
+
+def test_a_demo_without_an_end_plans_one_round_at_a_time() -> None:
+    rounds = DemoPlan(seconds=None, kinds=KINDS, seed=7).rounds()
+    started = time.monotonic()
+    first, second = next(rounds), next(rounds)
+    assert time.monotonic() - started < 5
+    assert first != second
+    assert {plan.kind for plan in first} == set(KINDS)
 
 
 # The screen

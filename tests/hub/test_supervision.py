@@ -1,4 +1,4 @@
-"""`opslore up` and `opslore demo` as processes: they leave nothing behind, and survive kills."""
+"""`opslore up` as a process: it leaves nothing behind, and survives kills."""
 
 import asyncio
 import os
@@ -28,10 +28,8 @@ QUICK = {
     "intervals": {"health": "1s", "metrics": "1s", "details": "5s"},
     "timeouts": {"health": "1s", "metrics": "1s"},
 }
-HUB_FILE = "listen: {{port: 0}}\npolling: {{cycle: 2s}}\nprefect: {{enabled: {prefect}}}\n"
+HUB_FILE = "listen: {{port: 0}}\npolling: {{cycle: 2s}}\nprefect: {{enabled: {}, port: {}}}\n"
 LONGEST_GAP = timedelta(seconds=4)
-GONE_WITHIN_S = 10.0
-FLEET = ("hosting", "email_blast", "chatbot", "social_media")
 
 
 class Machine:
@@ -48,8 +46,10 @@ class Machine:
         for service in self.services:
             await service.start()
         (self.folder / "projects.yaml").write_text(projects_yaml(self.services, **QUICK))
-        prefect = str(self._prefect).lower()
-        (self.folder / "hub.yaml").write_text(HUB_FILE.format(prefect=prefect))
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        hub_file = HUB_FILE.format(str(self._prefect).lower(), port)
+        (self.folder / "hub.yaml").write_text(hub_file)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -116,10 +116,6 @@ async def interrupt(program: Program) -> int | None:
     return await asyncio.wait_for(program.process.wait(), 20)
 
 
-async def terminate(program: Program) -> int | None:
-    return await program.stop()
-
-
 async def kill(program: Program) -> int | None:
     await program.kill()
     return None
@@ -146,13 +142,6 @@ def longest_gap(times: list[datetime], since: datetime) -> timedelta:
     return max(later - earlier for earlier, later in pairwise(at for at in times if at >= since))
 
 
-async def nothing_left(remains: Remains) -> None:
-    try:
-        await eventually(remains.none, within_s=GONE_WITHIN_S, every_s=0.2)
-    except AssertionError:
-        pytest.fail(f"left after {GONE_WITHIN_S:g} s: {remains.left()}")
-
-
 End = Callable[[Program], Awaitable[int | None]]
 
 
@@ -164,7 +153,7 @@ async def test_up_leaves_nothing_behind(machine: Machine, end: End, code: int | 
     assert remains.processes > 5  # itself, the reaper, the hub, Postgres and its backends
     assert (remains.ports, remains.sockets) > (0, 0)
     assert await end(up) == code
-    await nothing_left(remains)
+    await remains.vanish()
     assert "Traceback" not in up.log.read_text()
 
 
@@ -177,37 +166,11 @@ async def test_ctrl_c_while_up_starts_leaves_nothing_behind(tmp_path: Path, afte
             await asyncio.sleep(after_s / 10)
             remains.note()
         code = await interrupt(up)
-        await nothing_left(remains)
+        await remains.vanish()
         assert code in {0, 130, -signal.SIGINT}
         said = up.log.read_text()
         assert "Traceback" not in said
         assert "did not start" not in said
-
-
-async def test_a_demo_that_is_terminated_while_it_starts_leaves_nothing_behind(
-    machine: Machine,
-) -> None:
-    demo = await machine.start("demo", "--headless")
-    remains = Remains(machine.home, demo.pid)
-    for _ in range(10):
-        await asyncio.sleep(0.4)
-        remains.note()
-    assert await terminate(demo) in {130, -signal.SIGTERM}  # the latter before it has loaded
-    await nothing_left(remains)
-    assert "Traceback" not in demo.log.read_text()
-
-
-async def test_a_demo_that_is_killed_leaves_nothing_behind(machine: Machine) -> None:
-    demo = await machine.start("demo", "--headless")
-
-    async def all_runs() -> bool:
-        words = ["server start", "hub.main hub", *(f"hub.fleet.{name}" for name in FLEET)]
-        return all(machine.child(demo, word) for word in words)
-
-    await eventually(all_runs, within_s=40)
-    remains = Remains(machine.home, demo.pid).note()
-    await kill(demo)
-    await nothing_left(remains)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -221,8 +184,8 @@ async def shared(
         remains = Remains(machine.home, up.pid).note()
         yield machine, up
         remains.note()
-        assert await terminate(up) == 0
-        await nothing_left(remains)
+        assert await up.stop() == 0
+        await remains.vanish()
 
 
 async def test_a_second_up_in_the_same_folder_says_that_one_runs(
