@@ -42,6 +42,15 @@ async def test_samples_come_back_as_they_went_in(database: Database) -> None:
     assert await samples.recent_logs(database, ["a"], since=since, limit=9) == [line]
 
 
+async def test_log_lines_of_one_fetch_keep_their_order(database: Database) -> None:
+    lines = [
+        LogLine(project="a", recorded_at=NOW, message=message) for message in ("b", "a", "c", "a")
+    ]
+    await samples.append(database, logs=lines)
+    since = NOW - timedelta(minutes=1)
+    assert await samples.recent_logs(database, ["a"], since=since, limit=9) == lines
+
+
 async def test_uptime_is_the_share_of_probes_that_found_it_up(database: Database) -> None:
     statuses = ["healthy", "degraded", "down", "unknown"]
     probes = [

@@ -164,6 +164,18 @@ async def test_a_degraded_answer_is_told_apart_from_an_outage(watched: Watched) 
     assert event.severity == "warning"
 
 
+async def test_each_event_belongs_to_the_incident_it_opened(watched: Watched) -> None:
+    (service,) = await watched.serve("a")
+    await watched.hub("h")
+    await watched.all_healthy()
+    service.status = "degraded"
+    degraded = await watched.event("ProjectDegraded", "a")
+    await service.crash()
+    down = await watched.event("ProjectDown", "a")
+    assert (await watched.incident(id=degraded.incident_id)).kind == "degraded"
+    assert (await watched.incident(id=down.incident_id)).kind == "down"
+
+
 async def test_a_metric_beyond_its_limit_is_an_anomaly_with_its_reason(watched: Watched) -> None:
     (service,) = await watched.serve("a")
     await watched.hub("h")
