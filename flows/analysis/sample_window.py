@@ -41,13 +41,12 @@ class SampleWindow:
 
     def view(self, projects: Iterable[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Return the samples and the limits of some projects, as the detectors want them."""
-        wanted = pl.Series(sorted(set(projects)), dtype=pl.String).implode()
-        mine = pl.col("project").is_in(wanted)
+        mine = _among(projects)
         return self._samples.filter(mine), self._limits.filter(mine)
 
     def judged(self, projects: Iterable[str]) -> set[Identity]:
         """Return the anomalies that could be found in some projects, by their limits."""
-        limits = self.view(projects)[1]
+        limits = self._limits.filter(_among(projects))
         trends = limits.filter(pl.col("trend"))
         return {
             *((project, metric, "threshold") for project, metric in _keys(limits)),
@@ -81,6 +80,11 @@ class SampleWindow:
             .filter(pl.col("at") >= newest - pl.col("keep"))
             .drop("keep")
         )
+
+
+def _among(projects: Iterable[str]) -> pl.Expr:
+    wanted = pl.Series(sorted(set(projects)), dtype=pl.String).implode()
+    return pl.col("project").is_in(wanted)
 
 
 def _keys(limits: pl.DataFrame) -> list[tuple[str, str]]:

@@ -8,8 +8,7 @@ from data.database import Database
 from data.events import NewEvent
 from data.incidents import FLEET_UNREACHABLE, Problem, Solved
 from flows import incident_events
-
-AGENT = "health-monitor"
+from flows.health.status_changes import AGENT
 
 
 async def record_unreachable(

@@ -15,15 +15,13 @@ from flows.agent import Agent
 from flows.feed import Feed
 from flows.flow_runs.cycle import Cycle
 from flows.health import deploys, fleet_outage, status_changes, unwatched
-from flows.health.debounce import Standing, Verdict, judge
+from flows.health.debounce import Standing, judge
 from flows.health.network_suspicion import NetworkSuspicion
 from flows.health.status_changes import StatusChange
 from flows.polling.agenda import Question
 from flows.polling.roster import Roster
 
 AskSoon = Callable[[str, Question, float], None]
-
-RETRY_S = 0.5
 
 
 class HealthMonitor(Agent):
@@ -121,7 +119,7 @@ class HealthMonitor(Agent):
         standing = self._standings.get(name) or Standing(
             status=project.status, since=project.status_since
         )
-        verdict: Verdict = judge(policy, standing, sample)
+        verdict = judge(policy, standing, sample)
         self._standings[name] = verdict.standing
         match verdict.next_step:
             case "confirm":
