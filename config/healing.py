@@ -40,10 +40,10 @@ class RateLimitSettings(Section):
 
 
 class BlastRadiusSettings(Section):
-    """How much of the fleet may be acted on in a window: the smaller of both, but one project."""
+    """How much of the fleet may be acted on in a window: the smaller of both, but two projects."""
 
     projects: int = Field(default=5, ge=1, le=10_000)
-    percent: float = Field(default=30, gt=0, le=100)
+    percent: float = Field(default=30.0, gt=0, le=100)
     within: _Window = timedelta(minutes=10)
 
 

@@ -6,10 +6,17 @@ from collections.abc import Collection
 from config.healing import BlastRadiusSettings
 
 
+LEAST = 2
+
+
 def most_projects(fleet_size: int, settings: BlastRadiusSettings) -> int:
-    """Return how many different projects may be acted on within the window: at least one."""
+    """Return how many different projects may be acted on within the window.
+
+    The smaller of the number and the share, but at least two: a fleet of three is not left
+    without help because one of it was helped already.
+    """
     share = math.floor(fleet_size * settings.percent / 100)
-    return max(1, min(settings.projects, share))
+    return max(LEAST, min(settings.projects, share))
 
 
 def room(acted_projects: Collection[str], fleet_size: int, settings: BlastRadiusSettings) -> int:
