@@ -1,8 +1,8 @@
 """Incidents: one per project and kind at a time, opened, added to, suppressed, resolved."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from psycopg.types.json import Jsonb
@@ -102,6 +102,8 @@ class Incident:
     resolution: str | None
     cause_incident_id: int | None
     explanation: str | None
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
 
 
 async def open_or_update(connection: Connection, problems: Sequence[Problem]) -> list[Opened]:
@@ -179,3 +181,54 @@ async def find(database: Database, incident_id: int) -> Incident:
             f"there is no incident {incident_id}; `opslore incidents list` shows them"
         )
     return Incident(**row)
+
+
+async def claim_due(
+    database: Database, hub: str, *, lease: timedelta, limit: int
+) -> list[int]:
+    """Claim incidents whose next step is due, and those whose hub did not come back for them.
+
+    Each is this hub's alone until it is released or `lease` runs out unrenewed.
+    """
+    params = {"hub": hub, "lease": lease, "limit": limit}
+    return [row["id"] for row in await database.fetch_all(_SQL["claim_due"], params)]
+
+
+async def renew_claims(
+    database: Database, hub: str, ids: Collection[int], *, lease: timedelta
+) -> frozenset[int]:
+    """Keep claims, and return those that this hub still holds."""
+    params = {"hub": hub, "ids": list(ids), "lease": lease}
+    rows = await database.fetch_all(_SQL["renew_claims"], params)
+    return frozenset(row["id"] for row in rows)
+
+
+async def release_claim(
+    database: Database, hub: str, incident_id: int, *, after: timedelta | None
+) -> None:
+    """Give an incident back until its next step; None where there is none.
+
+    What somebody else asked to be looked at meanwhile is looked at when they asked for it.
+    """
+    params = {"hub": hub, "id": incident_id, "after": after}
+    await database.execute(_SQL["release_claim"], params)
+
+
+async def next_due_in_s(database: Database) -> float | None:
+    """Return in how many seconds the next step of any incident is due; negative when it was."""
+    row = await database.fetch_one(_SQL["next_due"])
+    return row["seconds"] if row else None
+
+
+async def look_again(connection: Connection, projects: Sequence[str]) -> None:
+    """Have the open incidents of projects looked at, because something about them is new."""
+    await connection.execute(_SQL["look_again"], {"projects": list(projects)})
+
+
+async def suppress_by_incident(
+    connection: Connection, cause_id: int, incident_ids: Collection[int]
+) -> list[Suppressed]:
+    """Link incidents to the one that is acted on for all of them."""
+    params = {"cause_id": cause_id, "ids": list(incident_ids)}
+    rows = await (await connection.execute(_SQL["suppress_by_incident"], params)).fetchall()
+    return [Suppressed(**row) for row in rows]

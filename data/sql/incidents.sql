@@ -14,8 +14,8 @@ WITH given AS (
     RETURNING id, incidents.project, incidents.kind, incidents.severity, incidents.title,
               opened_at, false AS opened
 ), opened AS (
-    INSERT INTO incidents (project, hub, kind, severity, title, opened_at, updated_at)
-    SELECT project, hub, kind, severity, title, at, at FROM given
+    INSERT INTO incidents (project, hub, kind, severity, title, opened_at, updated_at, next_step_at)
+    SELECT project, hub, kind, severity, title, at, at, now() FROM given
     WHERE NOT EXISTS (
         SELECT FROM added_to
         WHERE added_to.project IS NOT DISTINCT FROM given.project AND added_to.kind = given.kind)
@@ -29,7 +29,7 @@ SELECT * FROM added_to UNION ALL SELECT * FROM opened;
 -- Close incidents that are still open; one that is resolved already is left alone.
 UPDATE incidents
 SET state = 'resolved', resolved_at = given.at, updated_at = given.at,
-    resolution = given.resolution
+    resolution = given.resolution, next_step_at = now()
 FROM jsonb_to_recordset(%(solved)s) AS given
      (project text, hub text, kind text, at timestamptz, resolution text)
 WHERE incidents.project IS NOT DISTINCT FROM given.project AND incidents.kind = given.kind
@@ -40,7 +40,8 @@ RETURNING id, incidents.project, incidents.kind, severity, title, opened_at, res
 -- resolve_unwatched --
 -- Close the incidents of projects that were removed, paused or switched off.
 UPDATE incidents
-SET state = 'resolved', resolved_at = now(), updated_at = now(), resolution = 'no longer watched'
+SET state = 'resolved', resolved_at = now(), updated_at = now(), resolution = 'no longer watched',
+    next_step_at = now()
 FROM projects
 WHERE incidents.project = projects.name AND incidents.state <> 'resolved'
   AND (removed_at IS NOT NULL OR paused OR NOT (spec ->> 'enabled')::boolean)
@@ -50,7 +51,8 @@ RETURNING incidents.id, incidents.project, incidents.kind, severity, title, open
 -- suppress_dependents --
 -- Link open incidents to the outage that explains them: that of a project they depend on.
 UPDATE incidents
-SET cause_incident_id = cause.id, updated_at = greatest(incidents.updated_at, cause.opened_at)
+SET cause_incident_id = cause.id, next_step_at = now(),
+    updated_at = greatest(incidents.updated_at, cause.opened_at)
 FROM jsonb_to_recordset(%(dependencies)s) AS upstream (project text, dependency text)
 JOIN incidents AS cause
   ON cause.project = upstream.dependency AND cause.kind = 'down' AND cause.state <> 'resolved'
@@ -63,7 +65,8 @@ RETURNING incidents.id, incidents.project, incidents.kind, incidents.title,
 -- suppress_by_fleet --
 -- Link outages to the open incident that says the hub's own network is gone.
 UPDATE incidents
-SET cause_incident_id = fleet.id, updated_at = greatest(incidents.updated_at, %(at)s)
+SET cause_incident_id = fleet.id, next_step_at = now(),
+    updated_at = greatest(incidents.updated_at, %(at)s)
 FROM incidents AS fleet
 WHERE fleet.kind = 'fleet_unreachable' AND fleet.state <> 'resolved' AND fleet.hub = %(hub)s
   AND incidents.kind = 'down' AND incidents.state <> 'resolved'
@@ -80,7 +83,7 @@ WHERE kind = 'fleet_unreachable' AND state <> 'resolved' AND hub = %(hub)s;
 -- list_incidents --
 -- Incidents, the newest first.
 SELECT id, project, kind, severity, state, title, opened_at, updated_at, resolved_at, resolution,
-       cause_incident_id, explanation
+       cause_incident_id, explanation, acknowledged_at, acknowledged_by
 FROM incidents
 WHERE (%(project)s::text IS NULL OR project = %(project)s)
   AND (NOT %(open_only)s OR state <> 'resolved')
@@ -89,5 +92,52 @@ ORDER BY id DESC LIMIT %(limit)s;
 -- find_incident --
 -- One incident.
 SELECT id, project, kind, severity, state, title, opened_at, updated_at, resolved_at, resolution,
-       cause_incident_id, explanation
+       cause_incident_id, explanation, acknowledged_at, acknowledged_by
 FROM incidents WHERE id = %(incident_id)s;
+
+-- claim_due --
+-- Claim incidents whose next step is due, and those of hubs that did not come back for theirs.
+UPDATE incidents SET leased_by = %(hub)s, leased_until = now() + %(lease)s::interval,
+       next_step_at = NULL
+WHERE id IN (
+    SELECT id FROM incidents
+    WHERE leased_until < now() OR (next_step_at <= now() AND leased_until IS NULL)
+    ORDER BY next_step_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+RETURNING id;
+
+-- renew_claims --
+-- Keep the incidents that this hub is working on.
+UPDATE incidents SET leased_until = now() + %(lease)s::interval
+WHERE id = ANY (%(ids)s) AND leased_by = %(hub)s
+RETURNING id;
+
+-- release_claim --
+-- Give an incident back until its next step; an earlier one that somebody asked for is kept.
+UPDATE incidents
+SET leased_by = NULL, leased_until = NULL,
+    next_step_at = least(next_step_at, now() + %(after)s::interval)
+WHERE id = %(id)s AND leased_by = %(hub)s;
+
+-- next_due --
+-- In how many seconds the next step of any incident is due, NULL when none is.
+SELECT extract(epoch FROM min(due) - now())::float8 AS seconds FROM (
+    SELECT min(next_step_at) AS due FROM incidents
+    WHERE next_step_at IS NOT NULL AND leased_until IS NULL
+    UNION ALL
+    SELECT min(leased_until) FROM incidents WHERE leased_until IS NOT NULL) AS both;
+
+-- look_again --
+-- Have the open incidents of some projects looked at: something about them is new.
+UPDATE incidents SET next_step_at = now()
+WHERE project = ANY (%(projects)s) AND state <> 'resolved';
+
+-- suppress_by_incident --
+-- Link open incidents to another one that is acted on for all of them.
+UPDATE incidents SET cause_incident_id = %(cause_id)s, updated_at = now(), next_step_at = now()
+WHERE id = ANY (%(ids)s) AND id <> %(cause_id)s AND state <> 'resolved'
+  AND cause_incident_id IS NULL
+  AND NOT EXISTS (SELECT FROM incidents AS cause
+                  WHERE cause.id = %(cause_id)s AND cause.cause_incident_id IS NOT NULL)
+RETURNING incidents.id, incidents.project, incidents.kind, incidents.title,
+          %(cause_id)s::bigint AS cause_id,
+          (SELECT project FROM incidents WHERE id = %(cause_id)s) AS cause_project;
