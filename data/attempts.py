@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
+from config.action_spec import Risk
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from config.action_spec import Risk
 from config.errors import OpsloreError
 from data import audit_chain
 from data.audit_chain import NewEntry
@@ -118,6 +118,8 @@ class Attempt:
     effect_at: datetime | None
     verify_until: datetime | None
     finished_at: datetime | None
+    succeeded: bool | None
+    permanent: bool
     outcome: str | None
 
     @property
@@ -133,17 +135,6 @@ class Allowance:
     actions_within: timedelta
     projects: int
     projects_within: timedelta
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
-    """Something that was done to a project, as the limits count it."""
-
-    action: str
-    executing_at: datetime
-    finished_at: datetime | None
-    state: AttemptState
-    purpose: Purpose
 
 
 async def request(connection: Connection, new: NewAttempt) -> Attempt | None:
@@ -224,6 +215,7 @@ async def move(
     actor: str,
     reason: str,
     outcome: str | None = None,
+    permanent: bool = False,
     verify_within: timedelta | None = None,
 ) -> Attempt | None:
     """Move an attempt on and return it; None when it no longer is in `from_state`.
@@ -241,6 +233,7 @@ async def move(
             "from_state": from_state,
             "to_state": to_state,
             "outcome": outcome,
+            "permanent": permanent,
             "verify_within": verify_within,
         },
     )
@@ -303,20 +296,6 @@ async def approved_by_hand(database: Database, *, limit: int = 100) -> list[Atte
 async def overdue_by_hand(database: Database) -> list[Attempt]:
     """Return what people asked for and whose time is over, in whatever state it is stuck."""
     return [Attempt(**row) for row in await database.fetch_all(_SQL["overdue_by_hand"])]
-
-
-async def last_acts(connection: Connection, project: str, within: timedelta) -> list[Act]:
-    """Return what was done to a project within a window, the oldest first."""
-    cursor = await connection.execute(
-        _SQL["last_acts"], {"project": project, "within": within}
-    )
-    return [Act(**row) for row in await cursor.fetchall()]
-
-
-async def acted_projects(connection: Connection, within: timedelta) -> frozenset[str]:
-    """Return the projects that rules acted on within a window."""
-    cursor = await connection.execute(_SQL["acted_projects"], {"within": within})
-    return frozenset(row["project"] for row in await cursor.fetchall())
 
 
 def _refusal(looked: DictRow | None, allowance: Allowance | None) -> Refusal | None:

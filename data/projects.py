@@ -184,6 +184,12 @@ async def list_all(database: Database) -> list[Project]:
     return [_project(row) for row in await database.fetch_all(_SQL["list_projects"])]
 
 
+async def list_specs(database: Database) -> list[ProjectSpec]:
+    """Return what is said of every project that is watched, by name."""
+    rows = await database.fetch_all(_SQL["list_specs"])
+    return [ProjectSpec.model_validate(row["spec"]) for row in rows]
+
+
 async def hold(
     database: Database, hub: str, held: Sequence[HeldProject], lease: timedelta
 ) -> Holdings:

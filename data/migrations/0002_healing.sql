@@ -36,6 +36,8 @@ CREATE TABLE action_attempts (
     effect_at        timestamptz,
     verify_until     timestamptz,
     finished_at      timestamptz,
+    succeeded        boolean,                       -- it was verified to have helped, or not
+    permanent        boolean NOT NULL DEFAULT false, -- to try again is useless
     outcome          text
 ) WITH (fillfactor = 70);
 CREATE UNIQUE INDEX action_attempts_one_per_incident ON action_attempts (incident_id)

@@ -50,11 +50,14 @@ RETURNING *;
 UPDATE action_attempts
 SET state = %(to_state)s,
     outcome = coalesce(%(outcome)s::text, outcome),
+    permanent = %(permanent)s,
     effect_at = CASE WHEN %(to_state)s IN ('verifying', 'completed') AND state = 'executing'
                      THEN clock_timestamp() ELSE effect_at END,
     verify_until = coalesce(clock_timestamp() + %(verify_within)s::interval, verify_until),
     finished_at = CASE WHEN %(to_state)s IN ('completed', 'failed', 'expired')
-                       THEN clock_timestamp() ELSE finished_at END
+                       THEN clock_timestamp() ELSE finished_at END,
+    succeeded = CASE %(to_state)s WHEN 'completed' THEN true WHEN 'failed' THEN false
+                ELSE succeeded END
 WHERE id = %(id)s AND state = %(from_state)s
 RETURNING *;
 
@@ -89,15 +92,3 @@ WHERE purpose = 'by_hand'
   AND (state = 'executing' AND executing_until < clock_timestamp() - interval '5 seconds'
        OR state IN ('verifying', 'unknown') AND verify_until < clock_timestamp()
        OR state = 'pending' AND expires_at < clock_timestamp());
-
--- last_acts --
--- What was done to a project within a window: when, and what became of it; the oldest first.
-SELECT action, executing_at, finished_at, state, purpose FROM action_attempts
-WHERE project = %(project)s AND NOT dry_run AND executing_at > clock_timestamp() - %(within)s::interval
-ORDER BY executing_at;
-
--- acted_projects --
--- The projects that were acted on within a window.
-SELECT DISTINCT project FROM action_attempts
-WHERE NOT dry_run AND purpose = 'heal'
-  AND executing_at > clock_timestamp() - %(within)s::interval;

@@ -150,3 +150,7 @@ WITH RECURSIVE direct AS (
 )
 SELECT project, array_agg(dependency ORDER BY dependency) AS dependencies
 FROM upstream GROUP BY project;
+
+-- list_specs --
+-- What is said of every project that is watched.
+SELECT spec FROM projects WHERE removed_at IS NULL AND NOT paused ORDER BY name;
