@@ -1,0 +1,75 @@
+"""From the folders of rule files to the rules, or to every fault in them."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from config.errors import ConfigError, Fault
+from config.source_text import read_text
+from rules.language.rule_file import RuleFile, read_rule_file, taken_names
+from rules.language.version import version_of
+from rules.rule import Rule, RuleBook
+
+SUFFIXES: Final = (".yaml", ".yml")
+_MOST_RULES: Final = 1_000
+
+
+def rule_files(folders: Sequence[Path]) -> tuple[Path, ...]:
+    """Return the rule files of the folders and of what is below them, in a fixed order.
+
+    Hidden files, which editors leave beside a file, are none.
+    """
+    found = (path for folder in folders for path in sorted(folder.rglob("*")))
+    return tuple(dict.fromkeys(path for path in found if _is_rule_file(path)))
+
+
+def read_rules(folders: Sequence[Path]) -> RuleBook:
+    """Return the rules of all files.
+
+    Raises:
+        ConfigError: with every fault of every file; also for a folder that does not exist, for a
+            name that two rules have, and for more than 1,000 rules.
+    """
+    missing = [folder for folder in folders if not folder.is_dir()]
+    faults = [Fault(str(folder), 0, "folder", "does not exist") for folder in missing]
+    files = [_read_file(path) for path in rule_files(folders)]
+    names = [named for file in files for named in file.names]
+    faults += [fault for file in files for fault in file.faults]
+    faults += taken_names(names)
+    if len(names) > _MOST_RULES:
+        first = names[_MOST_RULES]
+        problem = f"must be at most {_MOST_RULES:,} in all files, got {len(names):,}"
+        faults.append(Fault(first.file, first.line, "rules", problem))
+    if faults:
+        raise ConfigError(faults)
+    return book_of(rule for file in files for rule in file.rules)
+
+
+def read_rules_text(text: str, file: str) -> tuple[Rule, ...]:
+    """Return the rules of a text, in its order; `file` is what faults call it.
+
+    Raises:
+        ConfigError: with every fault of the text, by line.
+    """
+    read = read_rule_file(text, file)
+    faults = [*read.faults, *taken_names(read.names)]
+    if faults:
+        raise ConfigError(sorted(faults, key=lambda fault: fault.line))
+    return read.rules
+
+
+def book_of(rules: Iterable[Rule]) -> RuleBook:
+    """Return the rules in the order in which they are asked, and their version."""
+    ordered = tuple(sorted(rules, key=lambda rule: (rule.priority, rule.name)))
+    return RuleBook(rules=ordered, version=version_of(ordered))
+
+
+def _is_rule_file(path: Path) -> bool:
+    return path.suffix in SUFFIXES and not path.name.startswith(".") and not path.is_dir()
+
+
+def _read_file(path: Path) -> RuleFile:
+    try:
+        return read_rule_file(read_text(path), str(path))
+    except ConfigError as error:
+        return RuleFile((), (), error.faults)
