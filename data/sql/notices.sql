@@ -1,0 +1,107 @@
+-- add_notices --
+-- Add notices in the order given.
+INSERT INTO notices
+    (contact, purpose, severity, subject, body, incident_id, attempt_id, project, due_at)
+SELECT contact, purpose, severity, subject, body, incident_id, attempt_id, project,
+       coalesce(due_at, clock_timestamp())
+FROM ROWS FROM (jsonb_to_recordset(%(notices)s) AS
+     (contact text, purpose text, severity text, subject text, body text, incident_id bigint,
+      attempt_id uuid, project text, due_at timestamptz)) WITH ORDINALITY AS given
+     (contact, purpose, severity, subject, body, incident_id, attempt_id, project, due_at, place)
+ORDER BY place
+RETURNING id;
+
+-- add_resolved --
+-- Take up the end of incidents: one notice to each contact that was, or is to be, told of them.
+WITH over AS (
+    UPDATE notices SET settled = true
+    FROM incidents
+    WHERE incidents.id = notices.incident_id AND incidents.state = 'resolved'
+      AND NOT settled AND purpose <> 'resolved'
+    RETURNING notices.contact, notices.incident_id, notices.project, notices.left_out_at,
+              incidents.title, incidents.severity, incidents.resolution
+)
+INSERT INTO notices (contact, purpose, severity, subject, body, incident_id, project, due_at)
+SELECT DISTINCT ON (incident_id, contact)
+       contact, 'resolved', severity, title, coalesce(resolution, ''), incident_id, project,
+       %(now)s::timestamptz
+FROM over WHERE contact IS NOT NULL AND left_out_at IS NULL
+ORDER BY incident_id, contact
+ON CONFLICT (incident_id, contact) WHERE purpose = 'resolved' DO NOTHING
+RETURNING incident_id;
+
+-- waiting_notices --
+-- What is not sent yet, oldest first; `told`: the contact may know of the incident already.
+SELECT id, contact, purpose, severity, incident_id, subject, due_at, attempts,
+       coalesce(leased_until > now(), false) AS leased,
+       purpose = 'resolved' AND EXISTS (
+           SELECT FROM notices AS earlier
+           WHERE earlier.incident_id = notices.incident_id
+             AND earlier.contact = notices.contact AND earlier.purpose <> 'resolved'
+             AND earlier.attempts > 0) AS told
+FROM notices
+WHERE sent_at IS NULL AND given_up_at IS NULL AND left_out_at IS NULL
+ORDER BY id LIMIT %(limit)s;
+
+-- last_sent --
+-- When each of these contacts was told something last.
+SELECT contact, (SELECT max(sent_at) FROM notices
+                 WHERE notices.contact = asked.contact AND sent_at IS NOT NULL) AS sent_at
+FROM unnest(%(contacts)s::text[]) AS asked (contact);
+
+-- claim_notices --
+-- Claim notices that nobody is sending, in one order, so that two hubs wait for each other.
+WITH free AS (
+    SELECT id FROM notices
+    WHERE id = ANY (%(ids)s::bigint[])
+      AND sent_at IS NULL AND given_up_at IS NULL AND left_out_at IS NULL
+      AND (leased_until IS NULL OR leased_until <= now())
+    ORDER BY id FOR UPDATE
+)
+UPDATE notices
+SET leased_by = %(hub)s::text, leased_until = now() + %(lease)s::interval,
+    group_id = %(group_id)s::uuid, attempts = attempts + 1
+FROM free WHERE notices.id = free.id
+RETURNING notices.id;
+
+-- claimed_notices --
+-- The notices of a message, with how their incidents stand.
+SELECT notices.id, contact, purpose, notices.severity, subject, body, incident_id, attempt_id,
+       notices.project, incidents.kind, created_at, due_at, group_id, leased_by, attempts,
+       delivered, last_error, sent_at, given_up_at, left_out_at, opened_at, resolved_at,
+       acknowledged_by
+FROM notices LEFT JOIN incidents ON incidents.id = notices.incident_id
+WHERE group_id = %(group_id)s ORDER BY notices.id;
+
+-- record_outcomes --
+-- Note what became of notices; a claim that was lost meanwhile only tells of what was sent.
+UPDATE notices
+SET delivered = given.delivered, last_error = given.error,
+    due_at = coalesce(given.due_at, notices.due_at), leased_by = NULL, leased_until = NULL,
+    sent_at = CASE given.outcome WHEN 'sent' THEN %(now)s::timestamptz END,
+    given_up_at = CASE given.outcome WHEN 'given_up' THEN %(now)s::timestamptz END
+FROM jsonb_to_recordset(%(outcomes)s) AS given
+     (id bigint, outcome text, delivered text[], error text, due_at timestamptz)
+WHERE notices.id = given.id
+  AND (group_id = %(group_id)s OR given.outcome = 'sent')
+  AND sent_at IS NULL AND given_up_at IS NULL
+RETURNING notices.id;
+
+-- leave_out --
+-- Note that notices are not for their contact, or that there is none.
+UPDATE notices SET left_out_at = %(now)s::timestamptz, last_error = given.because
+FROM jsonb_to_recordset(%(left_out)s) AS given (id bigint, because text)
+WHERE notices.id = given.id
+  AND sent_at IS NULL AND given_up_at IS NULL AND left_out_at IS NULL
+RETURNING notices.id;
+
+-- list_notices --
+-- Notices, the newest first.
+SELECT notices.id, contact, purpose, notices.severity, subject, body, incident_id, attempt_id,
+       notices.project, incidents.kind, created_at, due_at, group_id, leased_by, attempts,
+       delivered, last_error, sent_at, given_up_at, left_out_at, opened_at, resolved_at,
+       acknowledged_by
+FROM notices LEFT JOIN incidents ON incidents.id = notices.incident_id
+WHERE (%(incident_id)s::bigint IS NULL OR incident_id = %(incident_id)s)
+  AND (%(contact)s::text IS NULL OR contact = %(contact)s)
+ORDER BY notices.id DESC LIMIT %(limit)s;
