@@ -67,7 +67,7 @@ RETURNING notices.id;
 -- claimed_notices --
 -- The notices of a message, with how their incidents stand.
 SELECT notices.id, contact, purpose, notices.severity, subject, body, incident_id, attempt_id,
-       notices.project, incidents.kind, created_at, due_at, group_id, leased_by, attempts,
+       notices.project, incidents.kind, created_at, due_at, group_id, notices.leased_by, attempts,
        delivered, last_error, sent_at, given_up_at, left_out_at, opened_at, resolved_at,
        acknowledged_by
 FROM notices LEFT JOIN incidents ON incidents.id = notices.incident_id
@@ -98,7 +98,7 @@ RETURNING notices.id;
 -- list_notices --
 -- Notices, the newest first.
 SELECT notices.id, contact, purpose, notices.severity, subject, body, incident_id, attempt_id,
-       notices.project, incidents.kind, created_at, due_at, group_id, leased_by, attempts,
+       notices.project, incidents.kind, created_at, due_at, group_id, notices.leased_by, attempts,
        delivered, last_error, sent_at, given_up_at, left_out_at, opened_at, resolved_at,
        acknowledged_by
 FROM notices LEFT JOIN incidents ON incidents.id = notices.incident_id
