@@ -184,6 +184,17 @@ def shared_dependency(project: ProjectView, other: ProjectView) -> str | None:
     return next((name for name in project.upstream if name in other.upstream), None)
 
 
+def upstream_of(name: str, depends_on: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return all projects that one depends on, the nearest first, each once."""
+    found: dict[str, None] = {}
+    nearest = [name]
+    while nearest:
+        further = (other for one in nearest for other in depends_on.get(one, ()))
+        nearest = [other for other in further if other not in found and other != name]
+        found.update(dict.fromkeys(nearest))
+    return tuple(found)
+
+
 def deploy_fact(deploy: DeployView) -> Fact:
     return Fact(
         type="deploy",
