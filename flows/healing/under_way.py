@@ -1,0 +1,154 @@
+"""An attempt that is under way, taken to its next state when the time has come."""
+
+from datetime import timedelta
+from typing import assert_never
+
+from config.durations import format_duration
+from data import attempts, events
+from data.attempts import Attempt, AttemptState
+from data.circumstances import Circumstances
+from data.events import EventKind
+from data.records import Severity
+from flows.healing import healing_events
+from flows.healing.means import AT_ONCE, LATER, SOON, Log, Look, Means, until
+
+
+async def go_on(means: Means, around: Circumstances, attempt: Attempt, log: Log) -> Look:
+    """Take an attempt in an open incident to its next state.
+
+    What a hub began and did not finish is called unknown and verified; nobody repeats it.
+    """
+    match attempt.state:
+        case "pending":
+            return await _await_approval(means, around, attempt)
+        case "approved":
+            return await begin(means, around, attempt, log)
+        case "executing":
+            return await give_up_on(means, attempt)
+        case "verifying" | "unknown":
+            return await _verify(means, around, attempt, log)
+        case "completed" | "failed" | "rejected" | "expired" | "rolled_back":
+            raise AssertionError(f"attempt {attempt.id} is finished")
+        case _:
+            assert_never(attempt.state)
+
+
+async def _await_approval(means: Means, around: Circumstances, attempt: Attempt) -> Look:
+    if around.incident.is_explained:
+        return await end(means, attempt, "expired", "another incident explains this one")
+    if attempt.expires_at is not None and attempt.expires_at <= around.now:
+        return await end(means, attempt, "expired", "nobody decided in time")
+    return until(attempt.expires_at, around.now)
+
+
+async def _verify(means: Means, around: Circumstances, attempt: Attempt, log: Log) -> Look:
+    """Wait for the incident to be over; one that is not in time was not helped."""
+    if attempt.verify_until is not None and around.now < attempt.verify_until:
+        return attempt.verify_until - around.now
+    log(f"{attempt.action} {attempt.project} did not help: {around.incident.title}")
+    within = format_duration(verify_within(means, attempt))
+    return await end(means, attempt, "failed", f"not well within {within}")
+
+
+async def begin(means: Means, around: Circumstances, attempt: Attempt, log: Log) -> Look:
+    """Carry out what is approved, unless it waited too long or something is in the way."""
+    since = attempt.decided_at or attempt.requested_at
+    if around.now - since > means.settings.approval_expires:
+        return await end(means, attempt, "expired", "it waited too long to begin")
+    owner = means.fleet.specs.get(attempt.project)
+    spec = owner.actions.get(attempt.action) if owner else None
+    if spec is None:
+        return await end(means, attempt, "expired", "the project no longer declares the action")
+    done = await means.execution.carry_out(attempt, spec, means.fleet)
+    if isinstance(done, Attempt):
+        log(f"{done.action} {done.project}: {done.state}: {done.outcome}")
+        await _note_taken_back(means, done)
+        return AT_ONCE
+    match done:
+        case "gone":
+            return AT_ONCE
+        case "busy":
+            return SOON
+        case "brake" | "rate_limited" | "blast_radius":
+            return LATER
+        case _:
+            assert_never(done)
+
+
+async def give_up_on(means: Means, attempt: Attempt) -> Look:
+    """The hub that began it is gone or stands still: nobody knows whether it had its effect."""
+    why = f"{attempt.hub} did not say what came of it"
+    async with means.database.transaction() as connection:
+        moved = await attempts.move(
+            connection,
+            attempt.id,
+            "executing",
+            "unknown",
+            actor=means.hub,
+            reason=why,
+            outcome=why,
+            verify_within=verify_within(means, attempt),
+        )
+        if moved is not None:
+            told = f"may or may not have had its effect: {why}"
+            event = healing_events.of_attempt(
+                means.hub, "ActionExecuted", moved, told, severity="warning"
+            )
+            await events.append(connection, [event])
+    return AT_ONCE
+
+
+async def end(
+    means: Means,
+    attempt: Attempt,
+    state: AttemptState,
+    why: str,
+    *,
+    kind: EventKind = "ActionFailed",
+    severity: Severity = "warning",
+) -> Look:
+    """End an attempt where it still is in the state that was seen; say why in the log."""
+    async with means.database.transaction() as connection:
+        moved = await attempts.move(
+            connection,
+            attempt.id,
+            attempt.state,
+            state,
+            actor=means.hub,
+            reason=why,
+            outcome=f"{attempt.outcome}; {why}" if attempt.outcome else why,
+        )
+        if moved is not None:
+            event = healing_events.of_attempt(
+                means.hub, kind, moved, f"{state}: {why}", severity=severity
+            )
+            await events.append(connection, [event])
+    return AT_ONCE
+
+
+def verify_within(means: Means, attempt: Attempt) -> timedelta:
+    """Return how long an attempt has to help: what its rule said, else what the hub file says."""
+    seconds = attempt.plan.get("verify_within_s")
+    return means.settings.verify_within if seconds is None else timedelta(seconds=seconds)
+
+
+async def _note_taken_back(means: Means, done: Attempt) -> None:
+    """Note that an undo or a release took back what it was for."""
+    if done.state != "completed" or done.undoes is None:
+        return
+    original = await attempts.find(means.database, done.undoes)
+    if "rolled_back" not in attempts.TRANSITIONS[original.state]:
+        return
+    async with means.database.transaction() as connection:
+        undone = await attempts.move(
+            connection,
+            original.id,
+            original.state,
+            "rolled_back",
+            actor=means.hub,
+            reason=f"taken back by {done.action}",
+        )
+        if undone is not None:
+            told = f"was taken back by {done.action}"
+            event = healing_events.of_attempt(means.hub, "ActionUndone", undone, told)
+            await events.append(connection, [event])

@@ -1,0 +1,127 @@
+"""What is said to people about an incident that is worked on, in plain sentences."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Final
+
+from data.attempts import Attempt
+from data.circumstances import Circumstances
+from flows.healing.candidates import Candidate
+from flows.healing.deciding import Decision
+from flows.healing.fleet import Fleet
+from flows.incident_events import lasted
+
+_REASONS: Final[Mapping[str, str]] = {
+    "no_rule": "no rule covers it",
+    "attempts_used_up": "every attempt that its rule allows has failed",
+    "permanent_failure": "the last attempt failed in a way that trying again does not help",
+    "rejected": "the action was rejected",
+    "approval_expired": "nobody approved the action in time",
+    "not_declared": "the project does not declare the action that its rule asks for",
+    "parameters_invalid": "the rule's parameters are not those that the action takes",
+    "autonomy_observe": "the project's autonomy is observe: nothing is done by itself",
+    "autonomy_suggest": "the project's autonomy is suggest: a person decides",
+    "brake": "the global brake is pulled",
+    "network_suspected": "most of the fleet is silent: it may be the hub's own network",
+    "breaker_open": "the action failed too often lately, so its circuit breaker is open",
+    "rate_limited": "the project has seen as many actions as it may within the window",
+    "blast_radius": "as many projects as may be have been acted on within the window",
+    "cooling_down": "the same action helped a moment ago and is not repeated at once",
+    "busy": "another action is under way",
+    "dry_run": "this is a dry run: the action was not really carried out",
+    "matched": "its rule asks for a person",
+}
+
+
+def reason_in_words(decision: Decision) -> str:
+    """Return why the hub does what it does, or why it does nothing."""
+    candidate, reason = decision.candidate, decision.verdict.reason
+    words = _REASONS.get(reason, reason.replace("_", " "))
+    if candidate is None:
+        return words
+    if candidate.rule.then.reason and reason == "matched":
+        return candidate.rule.then.reason
+    if candidate.problem and reason in {"not_declared", "parameters_invalid"}:
+        return f"{words} ({candidate.problem})"
+    return words
+
+
+def action_in_words(candidate: Candidate) -> str:
+    """Return what would be done, to whom and by which rule."""
+    return f"{candidate.rule.then.action} {candidate.target} (rule {candidate.rule.name})"
+
+
+def escalation_body(circumstances: Circumstances, decision: Decision, fleet: Fleet) -> str:
+    """Return what a person needs who is woken: what, since when, why, what was tried, what next."""
+    incident, now = circumstances.incident, circumstances.now
+    lines = [
+        incident.title,
+        f"Since {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC, for {lasted(incident.opened_at, now)}.",
+        f"A person is needed because {reason_in_words(decision)}.",
+        *(f"Tried: {line}" for line in tried_lines(circumstances.attempts)),
+        *_beside(circumstances),
+        *_possible(incident.project, incident.id, fleet),
+        f"Look: opslore incidents show {incident.id}",
+    ]
+    return "\n".join(lines)
+
+
+def tried_lines(attempts: Iterable[Attempt]) -> list[str]:
+    """Return one line per attempt that was begun or refused."""
+    return [
+        f"{attempt.action} {attempt.project}, attempt {attempt.number}"
+        f"{_at(attempt.executing_at)}: {attempt.state}"
+        + (f", {attempt.outcome}" if attempt.outcome else "")
+        for attempt in attempts
+    ]
+
+
+def approval_body(circumstances: Circumstances, candidate: Candidate, attempt: Attempt) -> str:
+    """Return what a person needs who is asked: what, why, the risk, the way back."""
+    spec = candidate.spec
+    undo = spec.undo if spec and spec.undo else "none"
+    times = candidate.retry.max_attempts
+    until = f"{attempt.expires_at:%H:%M:%S} UTC" if attempt.expires_at else "it is over"
+    return "\n".join(
+        [
+            circumstances.incident.title,
+            f"Asked for: {attempt.action} {attempt.project}, up to {times}"
+            f" {'time' if times == 1 else 'times'}; risk: {attempt.risk}; undo: {undo}.",
+            f"Why: rule {candidate.rule.name}"
+            + (f": {candidate.rule.description}" if candidate.rule.description else "."),
+            f"Decide until {until}:",
+            f"  opslore approvals approve {str(attempt.id)[:8]} --reason TEXT",
+            f"  opslore approvals reject {str(attempt.id)[:8]} --reason TEXT",
+        ]
+    )
+
+
+def _at(instant: datetime | None) -> str:
+    return f" at {instant:%H:%M:%S}" if instant else ""
+
+
+def _beside(circumstances: Circumstances) -> list[str]:
+    """Name the other open incidents of the project and its last deploy, which may be the cause."""
+    own = circumstances.incident
+    others = [
+        f"Also open: {other.title}"
+        for other in circumstances.incidents
+        if other.id != own.id and other.project == own.project and other.resolved_at is None
+    ]
+    deploys = [deploy for deploy in circumstances.deploys if deploy.project == own.project]
+    if deploys:
+        last = max(deploys, key=lambda deploy: deploy.at)
+        ago = lasted(last.at, circumstances.now)
+        others.append(f"Deployed {ago} ago: {last.from_version} → {last.version}")
+    return others
+
+
+def _possible(project: str | None, incident_id: int, fleet: Fleet) -> list[str]:
+    spec = fleet.specs.get(project or "")
+    if spec is None or not spec.actions:
+        return []
+    names = ", ".join(spec.actions)
+    return [
+        f"Declared for {project}: {names}",
+        f"Act: opslore actions run {project} ACTION --incident {incident_id} --reason TEXT",
+    ]
