@@ -6,8 +6,11 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from config.audit import AuditSettings
+from config.contacts import Contact, NotificationSettings
 from config.durations import Duration, format_duration, limits
 from config.errors import ConfigError
+from config.healing import HealingSettings
 from config.names import Name, Word
 from config.section import Section
 from config.source_text import read_text
@@ -83,6 +86,10 @@ class HubSettings(Section):
     polling: PollingSettings = PollingSettings()
     analysis: AnalysisSettings = AnalysisSettings()
     network_suspicion: NetworkSuspicionSettings = NetworkSuspicionSettings()
+    healing: HealingSettings = HealingSettings()
+    contacts: dict[Name, Contact] = Field(default_factory=dict)
+    notification: NotificationSettings = NotificationSettings()
+    audit: AuditSettings = AuditSettings()
     retention: RetentionSettings = RetentionSettings()
     prefect: PrefectSettings = PrefectSettings()
 

@@ -80,6 +80,11 @@ class Settings(BaseSettings):
         validation_alias="OPSLORE_HUB",
         description="The file that says how the hub works.",
     )
+    rules_folder: _Location = Field(
+        default=ROOT / "rules",
+        validation_alias="OPSLORE_RULES",
+        description="The folder of the rule files, which are in library/ and learned/ below it.",
+    )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = (
         Field(
             default="INFO",
