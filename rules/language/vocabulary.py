@@ -46,6 +46,7 @@ _OTHER_WORDS: Final[Mapping[str, Operator]] = {
 class Vocabulary:
     """The fields of one thing, and the only values that some of them ever hold."""
 
+    word: str
     owner: str
     fields: Mapping[str, FieldKind]
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -66,6 +67,7 @@ class Vocabulary:
 
 
 SIGNAL: Final = Vocabulary(
+    word="signal",
     owner="the incident",
     fields=SIGNAL_FIELDS,
     choices={
@@ -86,6 +88,7 @@ _FACT_CHOICES: Final[Mapping[FactType, Mapping[str, tuple[str, ...]]]] = {
 _ARTICLES: Final[Mapping[FactType, str]] = {"incident": "an incident", "action": "an action"}
 FACTS: Final[Mapping[FactType, Vocabulary]] = {
     fact: Vocabulary(
+        word=fact,
         owner=f"{_ARTICLES.get(fact, f'a {fact}')} as a fact",
         fields=fields,
         choices=_FACT_CHOICES.get(fact, {}),
