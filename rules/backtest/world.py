@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -126,6 +126,12 @@ class World:
         last = found[place - 1] if place else None
         ended = last is None or (last.resolved_at is not None and last.resolved_at <= now)
         return None if ended else last
+
+    def open_in(self, projects: Collection[str], now: datetime) -> Iterator[PastIncident]:
+        """Yield the incidents that some projects had then."""
+        for project, kind in self._of_kind:
+            if project in projects and (incident := self.is_open(project, kind, now)):
+                yield incident
 
     def braked(self, now: datetime) -> Stretch | None:
         """Return the stretch of time in which the brake was pulled then, None when it was not."""

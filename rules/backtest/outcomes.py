@@ -1,0 +1,84 @@
+"""What is taken to have come of an attempt or a request, from what really happened.
+
+An attempt of the same action that was really carried out in the same incident: what really came
+of it. Any other: nothing is claimed of the action. The incident ends when it really ended, and
+the attempt counts as having helped if that was in the time in which the hub would have looked.
+"""
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+
+from data.past import Past, PastAttempt
+from rules.backtest.course import Course, Request, Try
+from rules.backtest.standings import Stand
+
+
+class Outcomes:
+    """The recorded attempts of rules, by incident and action, in order."""
+
+    def __init__(self, past: Past, approval_expires: timedelta) -> None:
+        self._approval_expires = approval_expires
+        self._recorded: dict[tuple[int, str], list[PastAttempt]] = defaultdict(list)
+        for one in past.attempts:
+            if one.incident_id is not None and one.purpose == "heal":
+                self._recorded[one.incident_id, one.action].append(one)
+
+    def attempt(self, course: Course, stand: Stand, at: datetime) -> Try:
+        """Return an attempt that begins now, with what is taken to have come of it."""
+        action, target = stand.rule.then.action or "", stand.target or ""
+        before = sum(one.action == action for one in course.tries)
+        carried = [
+            one
+            for one in self._recorded.get((course.incident.id, action), ())
+            if one.was_carried_out and one.project == target
+        ]
+        really = carried[before] if before < len(carried) else None
+        if really and really.executing_at and really.finished_at and really.succeeded is not None:
+            return Try(
+                rule=stand.rule.name,
+                action=action,
+                target=target,
+                number=len(course.tries) + 1,
+                at=at,
+                finished_at=at + (really.finished_at - really.executing_at),
+                succeeded=really.succeeded,
+                permanent=really.permanent,
+                basis="recorded",
+            )
+        deadline = at + stand.verify_within
+        ended_at = course.incident.resolved_at
+        helped = ended_at is not None and ended_at <= deadline
+        return Try(
+            rule=stand.rule.name,
+            action=action,
+            target=target,
+            number=len(course.tries) + 1,
+            at=at,
+            finished_at=ended_at if helped and ended_at is not None else deadline,
+            succeeded=helped,
+            basis="assumed",
+        )
+
+    def request(self, course: Course, stand: Stand, at: datetime) -> Request:
+        """Return a request for approval: answered as it really was, or else never."""
+        action = stand.rule.then.action or ""
+        for one in self._recorded.get((course.incident.id, action), ()):
+            if one.decided_at is not None:
+                return Request(
+                    rule=stand.rule.name,
+                    action=action,
+                    target=stand.target or "",
+                    at=at,
+                    answered_at=at + (one.decided_at - one.requested_at),
+                    answer="rejected" if one.state == "rejected" else "approved",
+                    basis="recorded",
+                )
+        return Request(
+            rule=stand.rule.name,
+            action=action,
+            target=stand.target or "",
+            at=at,
+            answered_at=at + self._approval_expires,
+            answer="expired",
+            basis="assumed",
+        )
