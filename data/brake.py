@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from data import events
+from data import events, incidents
 from data.database import Connection, Database
 from data.events import NewEvent
 from data.named_sql import read_queries
@@ -40,7 +40,7 @@ async def set_stopped(database: Database, *, stopped: bool, by: str, reason: str
         if await (await connection.execute(_SQL["set_brake"], values)).fetchone() is None:
             return False
         if not stopped:
-            await connection.execute(_SQL["look_at_all_again"])
+            await incidents.look_at_all_again(connection)
         await events.append(connection, [_event(stopped=stopped, by=by, reason=reason)])
     return True
 

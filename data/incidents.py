@@ -183,9 +183,7 @@ async def find(database: Database, incident_id: int) -> Incident:
     return Incident(**row)
 
 
-async def claim_due(
-    database: Database, hub: str, *, lease: timedelta, limit: int
-) -> list[int]:
+async def claim_due(database: Database, hub: str, *, lease: timedelta, limit: int) -> list[int]:
     """Claim incidents whose next step is due, and those whose hub did not come back for them.
 
     Each is this hub's alone until it is released or `lease` runs out unrenewed.
@@ -223,6 +221,16 @@ async def next_due_in_s(database: Database) -> float | None:
 async def look_again(connection: Connection, projects: Sequence[str]) -> None:
     """Have the open incidents of projects looked at, because something about them is new."""
     await connection.execute(_SQL["look_again"], {"projects": list(projects)})
+
+
+async def look_at_one_again(connection: Connection, incident_id: int) -> None:
+    """Have an incident looked at, because somebody decided about it."""
+    await connection.execute(_SQL["look_at_one_again"], {"incident_id": incident_id})
+
+
+async def look_at_all_again(connection: Connection) -> None:
+    """Have every open incident looked at: what was held may go on, other rules may hold."""
+    await connection.execute(_SQL["look_at_all_again"])
 
 
 async def suppress_by_incident(

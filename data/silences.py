@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from config.errors import OpsloreError
-from data import events
+from data import events, incidents
 from data.database import Connection, Database
 from data.events import EventKind, NewEvent
 from data.named_sql import read_queries
@@ -59,7 +59,7 @@ async def add(database: Database, new: NewSilence) -> int:
     async with database.transaction() as connection:
         row = await (await connection.execute(_SQL["add_silence"], asdict(new))).fetchone()
         assert row is not None
-        await connection.execute(_SQL["look_at_all_again"])
+        await incidents.look_at_all_again(connection)
         what = ", ".join(filter(None, (new.project, new.tag and f"tag {new.tag}", new.kind)))
         told = f"{what} is silenced until {new.ends_at:%Y-%m-%d %H:%M} UTC: {new.reason}"
         await events.append(connection, [_event("SilenceAdded", new.created_by, told)])
@@ -78,7 +78,7 @@ async def end(database: Database, silence_id: int, *, by: str) -> None:
             raise SilenceUnknown(
                 f"there is no silence {silence_id} to end; `opslore silences list` shows them"
             )
-        await connection.execute(_SQL["look_at_all_again"])
+        await incidents.look_at_all_again(connection)
         told = f"silence {silence_id} is over"
         await events.append(connection, [_event("SilenceEnded", by, told)])
 

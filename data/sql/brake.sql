@@ -11,7 +11,3 @@ SELECT pg_advisory_xact_lock(7307706);
 UPDATE brake SET stopped = %(stopped)s, by = %(by)s, reason = %(reason)s, at = clock_timestamp()
 WHERE stopped <> %(stopped)s
 RETURNING stopped, by, reason, at;
-
--- look_at_all_again --
--- Have every open incident looked at: what was held may go on.
-UPDATE incidents SET next_step_at = now() WHERE state <> 'resolved';

@@ -131,6 +131,14 @@ SELECT extract(epoch FROM min(due) - now())::float8 AS seconds FROM (
 UPDATE incidents SET next_step_at = now()
 WHERE project = ANY (%(projects)s) AND state <> 'resolved';
 
+-- look_at_one_again --
+-- Have an incident looked at: somebody decided about it.
+UPDATE incidents SET next_step_at = now() WHERE id = %(incident_id)s;
+
+-- look_at_all_again --
+-- Have every open incident looked at: what was held may go on, other rules may hold.
+UPDATE incidents SET next_step_at = now() WHERE state <> 'resolved';
+
 -- suppress_by_incident --
 -- Link open incidents to another one that is acted on for all of them.
 UPDATE incidents SET cause_incident_id = %(cause_id)s, updated_at = now(), next_step_at = now()

@@ -20,7 +20,3 @@ FROM silences WHERE starts_at <= now() AND ends_at > now() ORDER BY id;
 -- Silences, the newest first.
 SELECT id, project, tag, kind, starts_at, ends_at, reason, created_by, created_at, ended_by
 FROM silences ORDER BY id DESC LIMIT %(limit)s;
-
--- look_at_all_again --
--- Have every open incident looked at: other rules may hold now.
-UPDATE incidents SET next_step_at = now() WHERE state <> 'resolved';

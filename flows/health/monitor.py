@@ -190,7 +190,9 @@ class HealthMonitor(Agent):
                 event for report in changed if (event := self._deploy_event(report)) is not None
             ]
             await projects.note_reports(self._database, changed)
-            await events.record(self._database, *told)
+            async with self._database.transaction() as connection:
+                await incidents.look_again(connection, [event.project or "" for event in told])
+                await events.append(connection, told)
         except DatabaseError:
             for report in changed:
                 self._reports.put(report)

@@ -8,6 +8,8 @@ from typing import Any
 
 from data.events import Event
 from data.json_text import to_json
+from hub.demo.healing_account import HealingAccount, healing_of, median_request_delay_s
+from hub.fleet.members import TANGLED_KIND
 
 NOTICED_LATE = timedelta(seconds=10)
 """A detection this long after a fault is over is still its own: its samples are in the window."""
@@ -47,11 +49,18 @@ class FaultAccount:
     event_kind: str | None
     reason: str | None
     incident_id: int | None
+    healing: HealingAccount
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether what should be done was: what no rule covers is given to a person."""
+        wanted = "escalated" if self.kind == TANGLED_KIND else "healed"
+        return self.healing.outcome == wanted or self.cleared_at is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What a run did. `errors` is empty and `undetected` is 0 when all went well."""
+    """What a run did. `errors` is empty, `undetected` and `unanswered` are 0 when all went well."""
 
     started_at: datetime
     seconds: float
@@ -61,12 +70,14 @@ class Account:
     flow_runs: int
     errors: list[str]
     undetected: int
+    unanswered: int
+    median_request_delay_s: float | None
     false_alarms: list[dict[str, Any]]
     faults: list[FaultAccount]
 
     @property
     def is_good(self) -> bool:
-        return not self.errors and not self.undetected
+        return not (self.errors or self.undetected or self.unanswered)
 
 
 def account_of(
@@ -84,7 +95,8 @@ def account_of(
     """Match what was injected with what was noticed.
 
     1. A fault is detected by the first event of its own signature after its injection.
-    2. An alarm on a project while one of its faults lasts belongs to that fault; every other
+    2. It is answered by the actions on the projects in which it shows.
+    3. An alarm on a project while one of its faults lasts belongs to that fault; every other
        alarm is a false one.
     """
     accounts = [_detected(fault, events) for fault in faults]
@@ -103,6 +115,8 @@ def account_of(
         flow_runs=flow_runs,
         errors=[*errors, *failures],
         undetected=sum(account.detected_at is None for account in accounts),
+        unanswered=sum(not account.is_answered for account in accounts),
+        median_request_delay_s=median_request_delay_s([account.healing for account in accounts]),
         false_alarms=false_alarms,
         faults=accounts,
     )
@@ -129,6 +143,7 @@ def _detected(fault: Injected, events: Sequence[Event]) -> FaultAccount:
         event_kind=event.kind if event else None,
         reason=event.message if event else None,
         incident_id=event.incident_id if event else None,
+        healing=healing_of(fault.touches, fault.injected_at, fault.cleared_at, events),
     )
 
 

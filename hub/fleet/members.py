@@ -40,6 +40,7 @@ MEMBERS = (
     ),
 )
 PROJECTS = tuple(member.name for member in MEMBERS)
+TANGLED_KIND: FaultKind = "tangled"
 TANGLED = "chatbot"  # the one project that has the tangled case; it shows in its dependents too
 
 
