@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from rules.language.operands import Asked, read_list, read_operand
+from rules.language.operands import Asked, read_list, read_operand, read_scalar
 from rules.language.place import Place
 from rules.language.vocabulary import OPERATORS, SIGNAL, Vocabulary, unknown_operator
 from rules.rule import Condition, Operator, Test, When
@@ -90,10 +90,13 @@ def _read_kinds(place: Place, given: Mapping[str, Any]) -> tuple[str, ...] | Non
     elif isinstance(value, dict):
         here.refuse("must be a kind, a list of kinds or any: write other tests of it under any")
     elif value != ANY_KIND:
-        kinds = read_list(here, value if isinstance(value, list) else [value], Asked("text"))
-        if kinds and ANY_KIND in kinds:
+        text = Asked("text")
+        if not isinstance(value, list):
+            return (str(read_scalar(here, value, text)),)
+        kinds = read_list(here, value, text) or ()
+        if ANY_KIND in kinds:
             here.refuse(f"must not have {ANY_KIND} in a list: write kind: {ANY_KIND}")
-        return tuple(str(kind) for kind in kinds or ())
+        return tuple(map(str, kinds))
     return None
 
 
