@@ -81,12 +81,11 @@ async def append(connection: Connection, rows: Sequence[NewEntry]) -> list[int]:
 
 async def head(database: Database) -> Head | None:
     """Return the newest row, None while nothing was done."""
-    identity = await identify(database)
     row = await database.fetch_one(_SQL["audit_head"])
     if row is None:
         return None
     return Head(
-        database=identity,
+        database=row["database"],
         seq=row["seq"],
         hash=row["hash"].hex(),
         recorded_at=row["recorded_at"],
@@ -99,12 +98,10 @@ async def hash_at(database: Database, seq: int) -> str | None:
     return row["hash"].hex() if row else None
 
 
-async def identify(database: Database) -> UUID:
-    """Return which record this is: a number that no other has, unless it is a copy."""
-    row = await database.fetch_one(_SQL["record_identity"])
-    assert row is not None
-    identity: UUID = row["id"]
-    return identity
+async def identity_of(connection: Connection) -> UUID:
+    """Return which record this is; only copies of it have the same."""
+    row = await (await connection.execute(_SQL["record_identity"])).fetchone()
+    return row["id"] if row else UUID(int=0)
 
 
 async def list_newest(
