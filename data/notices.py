@@ -80,6 +80,7 @@ class Waiting:
     purpose: Purpose
     severity: Severity
     incident_id: int | None
+    project: str | None
     subject: str
     due_at: datetime
     attempts: int
@@ -89,11 +90,14 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryOutcome:
-    """What became of one notice; `due_at` is when it is tried again."""
+    """What became of one notice; `due_at` is when it is tried again.
+
+    `delivered` is None where nothing is known that was not known before.
+    """
 
     id: int
     outcome: Literal["sent", "again", "given_up"]
-    delivered: Sequence[str]
+    delivered: Sequence[str] | None = None
     error: str | None = None
     due_at: datetime | None = None
 
@@ -146,9 +150,15 @@ async def claim(
 
 
 async def record(
-    connection: Connection, group_id: UUID, outcomes: Sequence[DeliveryOutcome], now: datetime
+    connection: Connection,
+    outcomes: Sequence[DeliveryOutcome],
+    now: datetime,
+    group_id: UUID | None = None,
 ) -> list[int]:
-    """Note what became of the notices of a message, give the claim back, return which changed."""
+    """Note what became of notices, give their claim back and return which changed.
+
+    Those that another hub claimed meanwhile change only when they were sent.
+    """
     given = Jsonb([asdict(outcome) for outcome in outcomes])
     params = {"group_id": group_id, "outcomes": given, "now": now}
     rows = await (await connection.execute(_SQL["record_outcomes"], params)).fetchall()

@@ -32,7 +32,7 @@ RETURNING incident_id;
 
 -- waiting_notices --
 -- What is not sent yet, oldest first; `told`: the contact may know of the incident already.
-SELECT id, contact, purpose, severity, incident_id, subject, due_at, attempts,
+SELECT id, contact, purpose, severity, incident_id, project, subject, due_at, attempts,
        coalesce(leased_until > now(), false) AS leased,
        purpose = 'resolved' AND EXISTS (
            SELECT FROM notices AS earlier
@@ -76,14 +76,15 @@ WHERE group_id = %(group_id)s ORDER BY notices.id;
 -- record_outcomes --
 -- Note what became of notices; a claim that was lost meanwhile only tells of what was sent.
 UPDATE notices
-SET delivered = given.delivered, last_error = given.error,
+SET delivered = coalesce(given.delivered, notices.delivered), last_error = given.error,
     due_at = coalesce(given.due_at, notices.due_at), leased_by = NULL, leased_until = NULL,
     sent_at = CASE given.outcome WHEN 'sent' THEN %(now)s::timestamptz END,
     given_up_at = CASE given.outcome WHEN 'given_up' THEN %(now)s::timestamptz END
 FROM jsonb_to_recordset(%(outcomes)s) AS given
      (id bigint, outcome text, delivered text[], error text, due_at timestamptz)
 WHERE notices.id = given.id
-  AND (group_id = %(group_id)s OR given.outcome = 'sent')
+  AND (group_id = %(group_id)s::uuid OR given.outcome = 'sent'
+       OR leased_until IS NULL OR leased_until <= now())
   AND sent_at IS NULL AND given_up_at IS NULL
 RETURNING notices.id;
 

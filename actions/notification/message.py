@@ -1,0 +1,137 @@
+"""From the notices of one message to what its template may say of them."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from actions.notification.plain_text import lines
+from config.durations import format_duration
+from config.escalation import SEVERITIES, Severity
+from data.notices import Notice
+
+MOST_LISTED: Final = 10
+_MOST_KINDS: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One thing of a message: an incident, its end, a question, or something to know.
+
+    `since` and `lasted` are texts for the contact's time zone; `count` is how many notices of
+    it were laid together.
+    """
+
+    subject: str
+    severity: Severity
+    project: str | None
+    kind: str | None
+    incident_id: int | None
+    attempt_id: UUID | None
+    since: str | None
+    lasted: str | None
+    acknowledged_by: str | None
+    lines: tuple[str, ...]
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What goes to one contact at once; each list has the worst first, then the oldest."""
+
+    problems: tuple[Entry, ...]
+    resolved: tuple[Entry, ...]
+    approvals: tuple[Entry, ...]
+
+    @property
+    def severity(self) -> Severity:
+        """The highest of what is still to be taken care of, `info` when all is over."""
+        open_ = [SEVERITIES.index(entry.severity) for entry in (*self.problems, *self.approvals)]
+        return SEVERITIES[max(open_, default=0)]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it tells of ends only."""
+        return not self.problems and not self.approvals
+
+    @property
+    def only(self) -> Entry | None:
+        """The one entry, None when there are several."""
+        entries = (*self.problems, *self.resolved, *self.approvals)
+        return entries[0] if len(entries) == 1 else None
+
+    @property
+    def summary(self) -> str:
+        """What it holds, as in `50 incidents: 31 down, 19 response_ms; 2 to approve`."""
+        problems, approvals, resolved = map(len, (self.problems, self.approvals, self.resolved))
+        parts = [
+            f"{problems} {'incident' if problems == 1 else 'incidents'}: {self._kinds()}"
+            if problems
+            else "",
+            f"{approvals} to approve" if approvals else "",
+            f"{resolved} resolved" if resolved else "",
+        ]
+        return "; ".join(filter(None, parts))
+
+    def _kinds(self) -> str:
+        counted = Counter(entry.kind or "other" for entry in self.problems).most_common()
+        rest = sum(count for _, count in counted[_MOST_KINDS:])
+        named = [f"{count} {kind}" for kind, count in counted[:_MOST_KINDS]]
+        return ", ".join([*named, *([f"{rest} of other kinds"] if rest else [])])
+
+
+def compose(notices: Sequence[Notice], zone: ZoneInfo, now: datetime) -> Message:
+    """Lay together what is said of one incident; its end, if among it, is all that is said."""
+    over = {one.incident_id for one in notices if one.purpose == "resolved"}
+    resolved = [one for one in notices if one.incident_id in over and one.incident_id is not None]
+    rest = [one for one in notices if one not in resolved]
+    return Message(
+        problems=_entries((one for one in rest if one.purpose != "approval"), zone, now),
+        resolved=_entries(resolved, zone, now),
+        approvals=_entries((one for one in rest if one.purpose == "approval"), zone, now),
+    )
+
+
+def _entries(notices: Iterable[Notice], zone: ZoneInfo, now: datetime) -> tuple[Entry, ...]:
+    together: dict[object, list[Notice]] = {}
+    for one in notices:
+        key = one.attempt_id if one.purpose == "approval" else one.incident_id
+        together.setdefault(("alone", one.id) if key is None else key, []).append(one)
+    of_one = sorted(together.values(), key=_worst_then_oldest)
+    return tuple(_entry(notices, zone, now) for notices in of_one)
+
+
+def _worst_then_oldest(notices: Sequence[Notice]) -> tuple[int, datetime, int]:
+    worst = max(SEVERITIES.index(one.severity) for one in notices)
+    return -worst, notices[0].opened_at or notices[0].created_at, notices[0].id
+
+
+def _entry(notices: Sequence[Notice], zone: ZoneInfo, now: datetime) -> Entry:
+    newest = notices[-1]
+    since = newest.opened_at
+    return Entry(
+        subject=newest.subject,
+        severity=max((one.severity for one in notices), key=SEVERITIES.index),
+        project=newest.project,
+        kind=newest.kind,
+        incident_id=newest.incident_id,
+        attempt_id=newest.attempt_id,
+        since=_local(since, zone, now) if since else None,
+        lasted=_lasted(since, newest.resolved_at or now) if since else None,
+        acknowledged_by=newest.acknowledged_by,
+        lines=tuple(lines(newest.body)),
+        count=len(notices),
+    )
+
+
+def _local(instant: datetime, zone: ZoneInfo, now: datetime) -> str:
+    at = instant.astimezone(zone)
+    same_day = at.date() == now.astimezone(zone).date()
+    return f"{at:%H:%M:%S %Z}" if same_day else f"{at:%Y-%m-%d %H:%M %Z}"
+
+
+def _lasted(start: datetime, end: datetime) -> str:
+    return format_duration(timedelta(seconds=max(0, round((end - start).total_seconds()))))
