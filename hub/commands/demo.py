@@ -12,13 +12,13 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from config.hub_file import HubSettings, ListenSettings
 from config.settings import Settings
 from data import events as event_log
 from data import projects as registry
 from data.database import DatabaseError
 from hub.commands.outcome import EXIT_FAILED, EXIT_INTERRUPTED, AsJson, print_json, print_line, run
-from hub.demo.account import Account, as_json
+from hub.demo.account import Account, FaultAccount, as_json
+from hub.demo.pace import HUB
 from hub.demo.run import DemoPlan, DemoRun, demo_run
 from hub.demo.screen import draw
 from hub.fleet.members import KINDS, FaultKind
@@ -81,8 +81,7 @@ async def _until_signal(work: Coroutine[Any, Any, Account]) -> Account:
 async def _show(plan: DemoPlan, *, headless: bool) -> Account:
     """Run the demo for its time; an interrupted one still gives its account."""
     settings = Settings()
-    hub = HubSettings(listen=ListenSettings(port=0))
-    async with demo_run(settings, hub, _ignore if headless else _tell) as running:
+    async with demo_run(settings, HUB, _ignore if headless else _tell) as running:
         playing = asyncio.create_task(running.play(plan.rounds()), name="faults")
         try:
             async with asyncio.timeout(plan.seconds):
@@ -157,14 +156,33 @@ def _print_summary(account: Account) -> None:
         f" {account.flow_runs} flow runs"
     )
     for fault in account.faults:
-        noticed = (
-            f"noticed after {fault.detection_delay_s:5.2f} s: {fault.reason}"
-            if fault.detection_delay_s is not None
-            else "not noticed"
-        )
-        style = None if fault.detection_delay_s is not None else "red"
-        print_line(f"  {fault.kind:<8} {fault.project:<13} {noticed}", style)
+        good = fault.detected_at is not None and fault.is_answered
+        print_line(f"  {fault.kind:<8} {fault.project:<13} {_noticed(fault)}", _style(good=good))
+        print_line(f"  {'':<8} {'':<13} {_answered(fault)}", _style(good=good))
+    if account.median_request_delay_s is not None:
+        print_line(f"from event to request, median: {account.median_request_delay_s * 1000:.0f} ms")
     for alarm in account.false_alarms:
         print_line(f"  false alarm: {alarm['message']}", "yellow")
     for error in account.errors:
         print_line(f"  {error}", "red")
+
+
+def _style(*, good: bool) -> str | None:
+    return None if good else "red"
+
+
+def _noticed(fault: FaultAccount) -> str:
+    if fault.detection_delay_s is None:
+        return "not noticed"
+    return f"noticed after {fault.detection_delay_s:5.2f} s: {fault.reason}"
+
+
+def _answered(fault: FaultAccount) -> str:
+    healing = fault.healing
+    if healing.request_delay_s is None:
+        return healing.message or "nothing was done"
+    approved = f", approved by {healing.approved_by}" if healing.approved_by else ""
+    did = f"{healing.action} after {healing.request_delay_s:.3f} s by {healing.rule}{approved}"
+    if healing.verify_delay_s is None:
+        return f"{did}: not verified"
+    return f"{did}, verified {healing.verify_delay_s:.1f} s later"

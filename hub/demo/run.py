@@ -18,6 +18,7 @@ from data import events, projects, samples
 from data.database import Database, DatabaseError
 from data.embedded import EmbeddedPostgres
 from hub.demo.account import Account, Injected, account_of
+from hub.demo.approver import approve_what_is_asked
 from hub.fleet import director
 from hub.fleet.members import FaultKind
 from hub.fleet.projects_config import projects_config
@@ -179,12 +180,16 @@ async def _demo_run(
         await supervisor.start_hub("demo")
         async with Database(supervisor.database_url, max_size=2) as database:
             await _until_watched(database, len(fleet.project_urls))
-            yield DemoRun(
-                supervisor=supervisor,
-                database=database,
-                fleet=fleet,
-                started_at=datetime.now(UTC),
-            )
+            approving = asyncio.create_task(approve_what_is_asked(database), name="approver")
+            try:
+                yield DemoRun(
+                    supervisor=supervisor,
+                    database=database,
+                    fleet=fleet,
+                    started_at=datetime.now(UTC),
+                )
+            finally:
+                approving.cancel()
 
 
 def _remove(home: Path) -> None:

@@ -8,6 +8,7 @@ import yaml
 from hub.fleet.members import MEMBERS, TANGLED, Member
 
 DEFAULTS: Mapping[str, Any] = {
+    "autonomy": "auto",
     "intervals": {"health": "2s", "metrics": "2s", "details": "10s"},
     "trend": {"window": "1m", "min_samples": 6, "horizon": "2m"},
 }
@@ -48,6 +49,7 @@ def _project(member: Member, platform_url: str, url: str) -> dict[str, Any]:
             "driver": "http",
             "method": "POST",
             "url": f"{platform_url}/projects/{member.name}/{name}",
+            "headers": {"Prefer": "wait"},  # the answer comes when it is done
             "risk": risk,
             "undo": undo,
         }
