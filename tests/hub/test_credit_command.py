@@ -58,7 +58,7 @@ def test_restarts_are_credited_with_what_recovers_beyond_the_base_rate(history: 
         "1m",
         "7 of 8 (53 to 98 %)",
         "2 of 10 (6 to 51 %)",
-        "+68 points (+20 to +84)",
+        "+68 points (+21 to +85)",
         "helps",
     ]
 
