@@ -1,10 +1,10 @@
 """The schema that editors use knows what the reader knows."""
 
+import importlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import jsonschema
 import pytest
 import yaml
 
@@ -15,6 +15,7 @@ from rules.language.outcomes import ThenSection
 from rules.language.rule_file import RuleSection
 from rules.language.situations import ExampleSection, StandingSection
 
+Draft7: Final = importlib.import_module("jsonschema").Draft7Validator  # it comes without types
 ROOT = Path(__file__).parents[2]
 SEEN_BY_EDITORS = [
     "kind_missing",
@@ -41,7 +42,7 @@ def _content(path: Path) -> Any:
 
 
 def _complaints(path: Path) -> list[str]:
-    validator = jsonschema.Draft7Validator(rules_schema())
+    validator = Draft7(rules_schema())
     return [error.message for error in validator.iter_errors(_content(path))]
 
 
@@ -52,7 +53,7 @@ def test_the_schema_beside_the_rules_is_the_one_that_is_made() -> None:
 
 
 def test_it_is_a_schema() -> None:
-    jsonschema.Draft7Validator.check_schema(json.loads(schema_text()))
+    Draft7.check_schema(json.loads(schema_text()))
 
 
 @pytest.mark.parametrize(
