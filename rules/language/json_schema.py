@@ -135,7 +135,7 @@ def _join(fact: FactType) -> Schema:
 
 def _then() -> Schema:
     action = {"type": "string", "examples": list(VERBS)}
-    ending = {"action": action, "after": duration("Of calm.")}
+    ending = {"action": action, "after": duration("How long the project must be calm.")}
     fields: dict[str, Schema] = {
         "action": {**action, "description": "What to do; the project must declare it."},
         "parameters": {"type": "object", "maxProperties": 20},
@@ -147,7 +147,7 @@ def _then() -> Schema:
         "approval": {
             "enum": ["required", "not_required", "by_risk"],
             "default": "by_risk",
-            "description": "by_risk: as the action's risk and the project's autonomy say.",
+            "description": "by_risk: destructive actions need it. Autonomy approve: all do.",
         },
         "retry": ref("retry"),
         "verify": closed(
@@ -155,7 +155,7 @@ def _then() -> Schema:
         ),
         "undo": {"type": "boolean", "default": False, "description": "When all attempts failed."},
         "release": closed(ending, required=["action", "after"]),
-        "cooldown": duration("Not again on this project before."),
+        "cooldown": duration("Not again on the same project before, once it helped."),
         "suppress": text("Do nothing, for this reason."),
         "escalate": text("Do nothing but tell people, for this reason."),
     }
