@@ -135,6 +135,6 @@ def _missed_attempts(
 
 
 def _in_words(step: str, reason: str, rule: str | None, action: str | None) -> str:
-    by = f" by {rule}" if rule else ""
     what = f" {action}" if action else ""
-    return f"{step}{what} ({reason}){by}".replace("_", " ")
+    by = f" by {rule}" if rule else ""
+    return f"{step.replace('_', ' ')}{what} ({reason.replace('_', ' ')}){by}"

@@ -6,11 +6,41 @@ the attempt counts as having helped if that was in the time in which the hub wou
 """
 
 from collections import defaultdict
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from data.past import Past, PastAttempt
 from rules.backtest.course import Course, Request, Try
 from rules.backtest.standings import Stand
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _End:
+    """How an attempt ends."""
+
+    at: datetime
+    succeeded: bool
+    permanent: bool = False
+
+    @classmethod
+    def of(cls, really: PastAttempt, course: Course, at: datetime) -> "_End | None":
+        """Return what really came of it, None where that is not known.
+
+        What helped did so by the end of the incident; what failed took as long as it took.
+        """
+        if really.executing_at is None or really.finished_at is None or really.succeeded is None:
+            return None
+        took_until = at + (really.finished_at - really.executing_at)
+        if really.succeeded:
+            return cls(at=course.incident.resolved_at or took_until, succeeded=True)
+        return cls(at=took_until, succeeded=False, permanent=really.permanent)
+
+    @classmethod
+    def assumed(cls, course: Course, deadline: datetime) -> "_End":
+        ended_at = course.incident.resolved_at
+        if ended_at is not None and ended_at <= deadline:
+            return cls(at=ended_at, succeeded=True)
+        return cls(at=deadline, succeeded=False)
 
 
 class Outcomes:
@@ -32,31 +62,18 @@ class Outcomes:
             for one in self._recorded.get((course.incident.id, action), ())
             if one.was_carried_out and one.project == target
         ]
-        really = carried[before] if before < len(carried) else None
-        if really and really.executing_at and really.finished_at and really.succeeded is not None:
-            return Try(
-                rule=stand.rule.name,
-                action=action,
-                target=target,
-                number=len(course.tries) + 1,
-                at=at,
-                finished_at=at + (really.finished_at - really.executing_at),
-                succeeded=really.succeeded,
-                permanent=really.permanent,
-                basis="recorded",
-            )
-        deadline = at + stand.verify_within
-        ended_at = course.incident.resolved_at
-        helped = ended_at is not None and ended_at <= deadline
+        really = _End.of(carried[before], course, at) if before < len(carried) else None
+        end = really or _End.assumed(course, at + stand.verify_within)
         return Try(
             rule=stand.rule.name,
             action=action,
             target=target,
             number=len(course.tries) + 1,
             at=at,
-            finished_at=ended_at if helped and ended_at is not None else deadline,
-            succeeded=helped,
-            basis="assumed",
+            finished_at=end.at,
+            succeeded=end.succeeded,
+            permanent=end.permanent,
+            basis="recorded" if really else "assumed",
         )
 
     def request(self, course: Course, stand: Stand, at: datetime) -> Request:
