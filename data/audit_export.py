@@ -16,7 +16,7 @@ from uuid import UUID
 from config.errors import OpsloreError
 from data.audit_chain import identity_of
 from data.chain_hash import FIELDS, Link
-from data.chain_rows import one_state, read_links
+from data.chain_rows import open_chain, read_links
 from data.database import Database
 
 Format = Literal["jsonl", "csv"]
@@ -44,10 +44,13 @@ async def write(
     """Write the chain, or what of it is asked for, oldest first; return how many rows.
 
     `file` must write line breaks as they are (`newline=""`).
+
+    Raises:
+        NoAuditChain: the record has not been migrated.
     """
     rows = 0
     write_row = _writer(file, form)
-    async with one_state(database) as connection:
+    async with open_chain(database) as connection:
         identity = str(await identity_of(connection))
         async for links in read_links(connection, project=project, since=since):
             for link in links:
@@ -76,7 +79,7 @@ def read(path: Path) -> Iterator[tuple[UUID, Link]]:
     except UnicodeDecodeError:
         raise ExportUnreadable(f"{path}: it is not UTF-8") from None
     except csv.Error as error:
-        raise ExportUnreadable(f"{path}: it is no CSV: {error}") from None
+        raise ExportUnreadable(f"{path}: it is no export: {error}") from None
 
 
 def _writer(file: IO[str], form: Format) -> Callable[[Mapping[str, Any]], object]:
@@ -98,6 +101,8 @@ def _documents(file: IO[str], form: Format) -> Iterator[tuple[int, Mapping[str, 
                 yield number, _load(line)
         case "csv":
             table = csv.DictReader(file, strict=True)
+            if not set(COLUMNS) <= set(table.fieldnames or ()):
+                raise csv.Error("its first line does not name the columns of an export")
             for row in table:
                 yield table.line_num, {key: _from_cell(cell) for key, cell in row.items()}
 

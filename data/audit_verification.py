@@ -6,21 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from config.errors import OpsloreError
 from data import audit_export
 from data.anchors import Anchor
 from data.audit_chain import identity_of
 from data.chain_guards import unguarded
-from data.chain_rows import one_state, read_links
+from data.chain_rows import open_chain, read_links
 from data.chain_walk import Breach, Walk
 from data.database import Connection, Database
 from data.named_sql import read_queries
 
 _SQL = read_queries("audit_chain")
-
-
-class NoAuditChain(OpsloreError):
-    """The record has no audit chain yet: run `opslore db migrate`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +48,7 @@ async def verify(database: Database, anchors: Sequence[Anchor]) -> Verification:
         NoAuditChain: the record has not been migrated.
         DatabaseError: the table is not there, or not as it was made.
     """
-    async with one_state(database) as connection:
-        row = await (await connection.execute(_SQL["chain_exists"])).fetchone()
-        if not row or not row["found"]:
-            raise NoAuditChain
+    async with open_chain(database) as connection:
         identity = await identity_of(connection)
         own = [anchor for anchor in anchors if anchor.database == identity]
         head = await (await connection.execute(_SQL["audit_head"])).fetchone()

@@ -8,6 +8,7 @@ from typing import Any
 from psycopg import IsolationLevel
 from psycopg.rows import tuple_row
 
+from config.errors import OpsloreError
 from data.chain_hash import Link
 from data.database import Connection, Database
 from data.named_sql import read_queries
@@ -16,14 +17,25 @@ _SQL = read_queries("audit_chain")
 _BATCH = 2_000
 
 
+class NoAuditChain(OpsloreError):
+    """The record has no audit chain yet: run `opslore db migrate`."""
+
+
 @asynccontextmanager
-async def one_state(database: Database) -> AsyncIterator[Connection]:
-    """Lend a connection whose every query sees the record as it is now, and cannot change it."""
+async def open_chain(database: Database) -> AsyncIterator[Connection]:
+    """Lend a connection whose every query sees the record as it is now, and cannot change it.
+
+    Raises:
+        NoAuditChain: the record has not been migrated.
+    """
     async with database.connection() as connection:
         await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
         await connection.set_read_only(True)
         try:
             async with connection.transaction():
+                row = await (await connection.execute(_SQL["chain_exists"])).fetchone()
+                if not row or not row["found"]:
+                    raise NoAuditChain
                 yield connection
         finally:
             if not connection.closed:

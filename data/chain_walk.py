@@ -20,6 +20,7 @@ BreachKind = Literal[
     "unaccounted",
     "unguarded",
     "anchors_damaged",
+    "anchors_foreign",
 ]
 
 _BEYOND: Final = 1_000
