@@ -8,10 +8,19 @@ the attempt counts as having helped if that was in the time in which the hub wou
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from data.past import Past, PastAttempt
 from rules.backtest.course import Course, Request, Try
 from rules.backtest.standings import Stand
+
+ASSUMPTION: Final = (
+    "An attempt that really ran in the same incident comes to what it really came to, and"
+    " approval is given when it really was. Of any other attempt nothing is claimed: the incident"
+    " ends when it really ended, and the attempt counts as having helped if that was while the"
+    " hub would have looked whether it does."
+)
+"""To be told with every figure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,7 +104,7 @@ def test_the_rate_limit_counts_what_people_did_too() -> None:
 def test_the_blast_radius_holds_the_third_of_three_projects() -> None:
     """Of three projects two may be acted on in ten minutes."""
     courses = _courses(
-        *(incident(n, name, opened=n, ended=900 if n == 2 else 50) for n, name in enumerate("abc")),
+        *(incident(n, name, opened=n, ended=650 if n == 2 else 50) for n, name in enumerate("abc")),
         blast_radius={"projects": 2, "percent": 100, "within": "10m"},
     )
     assert told(courses[2]) == [(2, "hold", "blast_radius"), (600, "run", "matched")]
