@@ -75,9 +75,8 @@ def backtest(
     All projects are replayed, because the limits hold for all together; `project` says of which
     incidents is told. Blocks for a second per 10,000 incidents or so.
     """
-    made = {
-        one.version: _replay(then, one, settings, project) for one in _given(book, in_force, other)
-    }
+    books = [one for one in (book, in_force, other) if one is not None]
+    made = {one.version: _replay(then, one, settings, project) for one in books}
     own = made[book.version]
     told = {course.incident.id for course in own.courses}
     return Backtest(
