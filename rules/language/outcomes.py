@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Final, Literal, Self
 
-from config.action_spec import VERBS
 from pydantic import AfterValidator, Field, model_validator
 
+from config.action_parameters import ParameterName
+from config.action_spec import VERBS
 from config.durations import Duration, limits
 from config.healing import RetrySettings
 from config.names import Word
@@ -75,8 +76,8 @@ class ThenSection(Section):
     """Either an action and how to go about it, or a reason to suppress or to escalate."""
 
     action: _Action | None = None
-    parameters: Annotated[dict[Word, _Parameter], AfterValidator(_check_parameters)] = Field(
-        default_factory=dict
+    parameters: Annotated[dict[ParameterName, _Parameter], AfterValidator(_check_parameters)] = (
+        Field(default_factory=dict)
     )
     on: Literal["project", "dependency"] = "project"
     approval: Literal["required", "not_required", "by_risk"] = "by_risk"
