@@ -202,10 +202,9 @@ async def test_it_works_for_writers_who_look_elsewhere_for_tables(
 ) -> None:
     async with Database(cluster_url_empty) as database:
         await database.execute("CREATE SCHEMA ours")
+        name = urlsplit(cluster_url_empty).path[1:]
         await database.execute(
-            "ALTER ROLE CURRENT_USER IN DATABASE {} SET search_path TO ours".format(
-                urlsplit(cluster_url_empty).path[1:]
-            )
+            f"ALTER ROLE CURRENT_USER IN DATABASE {name} SET search_path TO ours"
         )
     async with Database(cluster_url_empty) as database:
         await migrations.migrate(database)
