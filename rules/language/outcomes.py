@@ -56,7 +56,10 @@ def _check_reason(text: str) -> str:
 
 _Action = Annotated[Word, AfterValidator(_check_action)]
 _Reason = Annotated[str, AfterValidator(_check_reason)]
-_Parameter = Annotated[Any, AfterValidator(_check_parameter)]
+_Parameters = Annotated[
+    dict[ParameterName, Annotated[Any, AfterValidator(_check_parameter)]],
+    AfterValidator(_check_parameters),
+]
 
 
 class VerifySection(Section):
@@ -76,9 +79,7 @@ class ThenSection(Section):
     """Either an action and how to go about it, or a reason to suppress or to escalate."""
 
     action: _Action | None = None
-    parameters: Annotated[dict[ParameterName, _Parameter], AfterValidator(_check_parameters)] = (
-        Field(default_factory=dict)
-    )
+    parameters: _Parameters = Field(default_factory=dict)
     on: Literal["project", "dependency"] = "project"
     approval: Literal["required", "not_required", "by_risk"] = "by_risk"
     retry: RetrySettings | None = None
