@@ -3,27 +3,36 @@
 import asyncio
 import csv
 import json
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import Any, LiteralString, get_args
 from uuid import UUID, uuid4
 
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from config.hub_file import HubSettings
+from config.validation import Origin, examine
+from config.yaml_source import parse_yaml
 from data import anchors, audit_chain
 from data.anchors import Anchor
 from data.audit_chain import NewEntry
+from data.chain_walk import BreachKind
 from data.database import Database
 from hub.commands import audit
 from hub.commands.outcome import Commands
+from tests.documents import ROOT, rows
 
 app = typer.Typer(cls=Commands)
 app.add_typer(audit.app, name="audit")
 
+AUDIT = (ROOT / "docs" / "audit.md").read_text()
 HOSTILE = 'x\r\n"y";\t\\N,=1+1 ü\u2028\u202e'
 
 
@@ -231,6 +240,37 @@ def test_a_file_that_is_no_export_is_named(terminal: Terminal, text: str) -> Non
     said = terminal.text("verify", "--export", str(file), code=1)
     assert said.startswith(str(file))
     assert "it is no " in said
+
+
+def test_the_script_of_the_document_verifies_an_export(terminal: Terminal) -> None:
+    (script,) = re.findall(r"```python\n(.*?)```", AUDIT, re.S)
+    file = terminal.folder / "export"
+    terminal.run("export", "--output", str(file))
+
+    def check() -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-c", script, str(file)], capture_output=True, text=True, check=False
+        )
+
+    head = terminal.record(audit_chain.head)
+    assert check().stdout == f"4 rows, the last hash is {head.hash}\n"
+    file.write_text(
+        file.read_text().replace('"n": 2', '"n": 3').replace('\\"n\\": 2', '\\"n\\": 3')
+    )
+    assert check().stderr == "row 3 is broken\n"
+
+
+def test_every_kind_of_breach_is_documented() -> None:
+    assert set(get_args(BreachKind)) == set(rows("docs/audit.md"))
+
+
+def test_the_settings_of_the_document_are_valid() -> None:
+    (example,) = re.findall(r"```yaml\naudit:\n(.*?)```", AUDIT, re.S)
+    document = parse_yaml(f"audit:\n{example}", "audit.md")
+    found, faults = examine(HubSettings, document.value, Origin(document))
+    assert faults == []
+    assert found is not None
+    assert found.audit.anchor_url == "https://audit.example.com/anchors"
 
 
 def test_the_newest_entries_are_listed_first(terminal: Terminal) -> None:
