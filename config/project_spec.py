@@ -1,6 +1,5 @@
 """Everything that is said of one project, with the default of everything that is not."""
 
-import json
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
@@ -9,12 +8,17 @@ from pydantic import (
     AfterValidator,
     Field,
     SerializerFunctionWrapHandler,
+    ValidationError,
     field_serializer,
     field_validator,
 )
+from pydantic_core import InitErrorDetails
 
+from config.action_relations import misfits, with_verbs_undo
+from config.action_spec import ActionSpec
 from config.addresses import RequestPath, Url
 from config.durations import Duration, limits
+from config.maintenance import MaintenanceWindow
 from config.metric_sources import MetricSource
 from config.names import Name, Tag, Word
 from config.request_headers import Headers
@@ -66,22 +70,20 @@ class TrendPolicy(Section):
     min_samples: int = Field(default=8, ge=3, le=1000)
 
 
-def _check_json(value: Any) -> Any:
-    try:
-        text = json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError, RecursionError):
-        raise ValueError("must be made of texts, numbers, lists and mappings") from None
-    if "\\u0000" in text:
-        raise ValueError("must not hold a NUL character")
-    return value
-
-
 def _wanted(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entries without those that are null: they are the ones to be removed."""
     return {name: entry for name, entry in given.items() if entry is not None}
 
 
-Verbatim = Annotated[dict[str, Any], AfterValidator(_check_json)]
+def _check_together(actions: dict[str, ActionSpec]) -> dict[str, ActionSpec]:
+    """Refuse what does not fit together, each where it was written."""
+    details = [
+        InitErrorDetails(type="value_error", loc=at, input=None, ctx={"error": ValueError(problem)})
+        for at, problem in misfits(actions)
+    ]
+    if details:
+        raise ValidationError.from_exception_data("actions", details)
+    return actions
 
 
 class ProjectSpec(Section):
@@ -100,7 +102,10 @@ class ProjectSpec(Section):
     autonomy: Literal["observe", "suggest", "approve", "auto"] = "suggest"
     headers: Headers = Field(default_factory=dict)
     metrics: dict[Word, MetricSource] = Field(default_factory=dict)
-    actions: dict[Word, Verbatim] = Field(default_factory=dict)
+    actions: Annotated[dict[Word, ActionSpec], AfterValidator(_check_together)] = Field(
+        default_factory=dict
+    )
+    maintenance: Annotated[tuple[MaintenanceWindow, ...], _ANY_SEQUENCE] = ()
     enabled: bool = True
     verify_tls: bool = True
     ca_file: Word | None = None
@@ -111,10 +116,15 @@ class ProjectSpec(Section):
     def _lay_over_built_in(cls, given: Any) -> Any:
         return _wanted(thresholds_over(BUILT_IN, given)) if isinstance(given, Mapping) else given
 
-    @field_validator("headers", "metrics", "actions", mode="before")
+    @field_validator("headers", "metrics", mode="before")
     @classmethod
     def _leave_out_removed(cls, given: Any) -> Any:
         return _wanted(given) if isinstance(given, Mapping) else given
+
+    @field_validator("actions", mode="before")
+    @classmethod
+    def _undo_as_verbs_do(cls, given: Any) -> Any:
+        return with_verbs_undo(_wanted(given)) if isinstance(given, Mapping) else given
 
     @field_serializer("thresholds", mode="wrap")
     def _tell_removed(

@@ -41,8 +41,9 @@ def _check_case(headers: Mapping[str, str]) -> Mapping[str, str]:
     return headers
 
 
+HeaderName = Annotated[str, AfterValidator(_check_name)]
 Headers = Annotated[
-    dict[Annotated[str, AfterValidator(_check_name)], Annotated[str, AfterValidator(_check_value)]],
+    dict[HeaderName, Annotated[str, AfterValidator(_check_value)]],
     AfterValidator(_check_case),
 ]
 """Values are templates as in `config.secret_values`; they are checked and kept unresolved."""

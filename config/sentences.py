@@ -5,10 +5,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Final, NamedTuple, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Tag
 from pydantic_core import ErrorDetails
 
 from config.quoting import kind_of, quoted, shown
+
+KINDS: Final = frozenset({"<number>", "<source>", "<http>", "<command>", "<notify>"})
+"""The tags of things that may be of several kinds; pydantic puts them among the steps."""
 
 
 class Found(NamedTuple):
@@ -60,10 +63,22 @@ def _unknown_field(found: Found) -> str:
 
 def _fields_at(model: type[BaseModel], steps: Iterable[str | int]) -> list[str]:
     """Return the names of the fields, as one writes them, where the steps lead."""
+    annotation: Any = model
     for step in steps:
-        field = model.model_fields.get(str(step))
-        model = next(_models_in(field.annotation), model) if field else model
+        if step in KINDS:
+            model = next(_models_in(_of_kind(annotation, step)), model)
+        elif field := model.model_fields.get(str(step)):
+            annotation = field.annotation
+            model = next(_models_in(annotation), model)
     return [str(field.validation_alias or name) for name, field in model.model_fields.items()]
+
+
+def _of_kind(annotation: Any, kind: object) -> Any:
+    """Return the part of an annotation that has this kind as its tag, None where there is none."""
+    inner = get_args(annotation)
+    if any(isinstance(mark, Tag) and mark.tag == kind for mark in inner):
+        return annotation
+    return next(filter(None, (_of_kind(one, kind) for one in inner)), None)
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 
 from config.errors import Fault
 from config.quoting import is_secret
-from config.sentences import Found, sentence
+from config.sentences import KINDS, Found, sentence
 from config.yaml_source import Document, Steps
 
 M = TypeVar("M", bound=BaseModel)
@@ -54,5 +54,5 @@ def _fault(model: type[BaseModel], details: ErrorDetails, origins: Sequence[Orig
 
 
 def _is_label(step: str | int) -> bool:
-    """Tell whether pydantic put this step in: it marks keys, and we mark kinds of divisors."""
-    return step == "[key]" or step in {"<number>", "<source>"}
+    """Tell whether pydantic put this step in: it marks keys, and we mark kinds of things."""
+    return step == "[key]" or step in KINDS
