@@ -9,6 +9,7 @@ import hashlib
 import logging
 import os
 import threading
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,10 +21,16 @@ from config import secret_values
 from config.durations import format_duration
 from config.escalation import Severity
 
-logging.getLogger("urllib3").setLevel(logging.WARNING)  # its debug lines hold whole addresses
+_said: Final = logging.getLogger("apprise")
+_said.propagate = False  # what it says may hold secrets: it is masked and told as an error
+for logger in (_said, logging.getLogger("urllib3")):
+    logger.setLevel(logging.WARNING)  # their debug lines hold whole addresses
 
 MOST_LEFT_BEHIND: Final = 3
 """How many deliveries to one address may hang before the next one is refused at once."""
+
+
+_loading: Final = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,15 +106,27 @@ def _send(url: str, text: Text, severity: Severity, *, over: bool) -> str | None
     return mask(heard.text or "the service refused the message", [url])
 
 
-def _notify(url: str, text: Text, severity: Severity, *, over: bool) -> bool:
-    import apprise  # noqa: PLC0415  - half a second that only who sends need wait
+def load_services() -> Any:
+    """Return apprise with its services loaded: about a second, the first time.
 
+    Some of them import what Python is about to remove; that is no news for who is notified.
+    """
+    with _loading, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import apprise  # noqa: PLC0415  - only who sends need wait for it
+
+        apprise.Apprise.instantiate("json://localhost")
+    return apprise
+
+
+def _notify(url: str, text: Text, severity: Severity, *, over: bool) -> bool:
+    apprise = load_services()
     asset = apprise.AppriseAsset(
         app_id="Opslore", app_desc="Opslore", async_mode=False, storage_mode="memory"
     )
-    plugin: Any = apprise.Apprise.instantiate(url, asset=asset)
+    plugin = apprise.Apprise.instantiate(url, asset=asset)
     if plugin is None:
-        logging.getLogger("apprise").error("not an address that apprise knows, or not complete")
+        _said.error("not an address that apprise knows, or not complete")
         return False
     if plugin.overflow_mode == apprise.OverflowMode.UPSTREAM:
         plugin.overflow_mode = apprise.OverflowMode.SPLIT
@@ -129,12 +148,11 @@ def _notify(url: str, text: Text, severity: Severity, *, over: bool) -> bool:
 
 
 class _Heard(logging.Handler):
-    """Hears what apprise says in this thread, which goes nowhere else: it may hold secrets."""
+    """Hears what apprise says in this thread."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self._thread = threading.get_ident()
-        self._logger = logging.getLogger("apprise")
         self._lines: list[str] = []
 
     @property
@@ -146,9 +164,8 @@ class _Heard(logging.Handler):
             self._lines.append(record.getMessage())
 
     def __enter__(self) -> "_Heard":
-        self._logger.propagate = False
-        self._logger.addHandler(self)
+        _said.addHandler(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._logger.removeHandler(self)
+        _said.removeHandler(self)

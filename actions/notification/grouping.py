@@ -49,12 +49,12 @@ def plan(
     ready = [one for one in open_ if held_until[one.id] is None]
     sending = any(one.leased for one in waiting)
     flush_at = _flush_at(ready, settings, last_sent_at, sending=sending)
+    instants = [flush_at, *held_until.values()]
     send: tuple[int, ...] = ()
     if flush_at is not None and flush_at <= now:
         send = _together(ready, now)
-        flush_at = None
-    later = [one.due_at for one in ready if one.due_at > now and one.id not in send]
-    instants = [flush_at, *later, *held_until.values()]
+        later = [one.due_at for one in ready if one.id not in send]
+        instants = [*later, *held_until.values()]
     return Plan(
         send=send,
         leave_out=left_out,

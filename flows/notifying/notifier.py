@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from actions.notification.delivery import Courier
+from actions.notification.delivery import Courier, load_services
 from actions.notification.grouping import plan
 from actions.notification.templating import Templates
 from config.contacts import Contact, NotificationSettings
@@ -88,6 +88,8 @@ class Notifier(Agent):
     async def start(self) -> None:
         for fault in self._templates.faults():
             logger.warning("%s", fault)
+        if self._contacts:
+            await asyncio.to_thread(load_services)
 
     async def stop(self) -> None:
         await self._dispatch.drain(_STOP_WITHIN_S)

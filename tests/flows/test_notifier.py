@@ -1,0 +1,402 @@
+"""People are told: once, together, at the right time, and by one hub, whatever breaks."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from config.contacts import Contact, NotificationSettings, QuietHours
+from config.escalation import EscalationStep
+from data import escalations, events, incidents, notices
+from data.bus import Bus
+from data.database import Database
+from data.events import EventKind
+from data.incidents import Problem, Solved
+from data.notices import CHANNEL, NewNotice, Notice
+from data.records import Severity
+from flows.flow_runs.cycle import Cycle
+from flows.notifying.notifier import Notifier
+from tests.inbox import Inbox
+from tests.programs import eventually
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+SETTINGS = NotificationSettings(timeout=5 * SECOND)
+CYCLE = Cycle(agent="notifier", hub="h", started_at=NOON, name="notify")
+ONCALL = (EscalationStep(notify="oncall"),)
+CHAIN = (
+    EscalationStep(notify="oncall", repeat=10 * MINUTE),
+    EscalationStep(notify="lead", after=15 * MINUTE),
+)
+
+
+class Time:
+    """The time of day as the test sets it."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+class Desk:
+    """A notifier, its contacts' inboxes and its time, moved step by step."""
+
+    def __init__(self, database: Database, oncall: Inbox, lead: Inbox) -> None:
+        self.database = database
+        self.oncall, self.lead = oncall, lead
+        self.time = Time()
+        self.contacts = {
+            "oncall": Contact(urls=("${ONCALL_URL}",)),
+            "lead": Contact(urls=(lead.url,)),
+        }
+        self.notifier = self.hub("h")
+
+    def hub(self, name: str, **changed: Any) -> Notifier:
+        return Notifier(
+            name,
+            self.database,
+            changed.pop("contacts", self.contacts),
+            changed.pop("settings", SETTINGS),
+            wake=asyncio.Event(),
+            now=self.time,
+            environ={"ONCALL_URL": self.oncall.url},
+            **changed,
+        )
+
+    async def look(self, *notifiers: Notifier) -> None:
+        """Let hubs look once and wait until what they send has arrived or failed."""
+        for notifier in notifiers or (self.notifier,):
+            await notifier.look(CYCLE)
+        for notifier in notifiers or (self.notifier,):
+            await notifier.stop()
+
+    async def after(self, wait: timedelta) -> None:
+        """Let time pass, and give news the time in which more would join it."""
+        self.time.now += wait
+        await self.look()
+        self.time.now += SETTINGS.group_wait
+        await self.look()
+
+    async def open(
+        self,
+        project: str = "a",
+        severity: Severity = "warning",
+        chain: tuple[EscalationStep, ...] = CHAIN,
+    ) -> int:
+        problem = Problem(
+            project=project,
+            kind="down",
+            severity=severity,
+            title=f"{project} is down",
+            at=self.time.now,
+        )
+        async with self.database.transaction() as connection:
+            (opened,) = await incidents.open_or_update(connection, [problem])
+            await escalations.start(
+                connection,
+                opened.id,
+                chain,
+                subject=problem.title,
+                body="no rule covers it",
+                severity=severity,
+                at=self.time.now,
+            )
+        return opened.id
+
+    async def resolve(self, *projects: str) -> None:
+        solved = [
+            Solved(project=project, kind="down", at=self.time.now, resolution="healthy again")
+            for project in projects
+        ]
+        async with self.database.transaction() as connection:
+            await incidents.resolve(connection, solved)
+
+    async def events(self, kind: EventKind) -> list[str]:
+        return [event.message for event in await events.latest(self.database, kind=kind)]
+
+    async def recorded(self) -> list[Notice]:
+        return list(reversed(await notices.list_newest(self.database)))
+
+
+@pytest.fixture
+async def desk(database: Database) -> AsyncIterator[Desk]:
+    async with Inbox() as oncall, Inbox() as lead:
+        yield Desk(database, oncall, lead)
+
+
+async def test_the_first_step_is_told_after_the_group_wait(desk: Desk) -> None:
+    incident = await desk.open()
+    await desk.look()
+    assert desk.oncall.received == []
+    await desk.after(timedelta())
+    assert desk.oncall.titles == ["[warning] a is down"]
+    assert "no rule covers it" in desk.oncall.received[0].message
+    assert await desk.events("Escalated") == [f"incident {incident} is told to oncall, step 1 of 2"]
+    assert await desk.events("NoticeSent") == ["oncall was told: [warning] a is down"]
+
+
+async def test_nobody_is_told_twice_of_one_step(desk: Desk) -> None:
+    await desk.open()
+    for _ in range(3):
+        await desk.after(MINUTE)
+    assert len(desk.oncall.received) == 1
+
+
+async def test_the_next_steps_follow_until_somebody_acknowledges(desk: Desk) -> None:
+    incident = await desk.open()
+    await desk.after(timedelta())
+    await desk.after(10 * MINUTE)
+    assert (len(desk.oncall.received), len(desk.lead.received)) == (2, 0)
+    await desk.after(5 * MINUTE)
+    assert (len(desk.oncall.received), len(desk.lead.received)) == (2, 1)
+    await escalations.acknowledge(desk.database, incident, by="ann", reason=None)
+    await desk.after(HOUR)
+    assert (len(desk.oncall.received), len(desk.lead.received)) == (2, 1)
+
+
+async def test_the_end_is_told_once_to_everybody_who_was_told(desk: Desk) -> None:
+    incident = await desk.open()
+    await desk.after(timedelta())
+    await escalations.acknowledge(desk.database, incident, by="ann", reason=None)
+    await desk.resolve("a")
+    await desk.after(HOUR)
+    await desk.after(HOUR)
+    assert desk.oncall.titles == ["[warning] a is down", "[resolved] a is down after 5s"]
+    assert desk.oncall.received[1].type == "success"
+    assert desk.lead.received == []
+
+
+async def test_a_resolved_incident_stops_its_chain(desk: Desk) -> None:
+    incident = await desk.open()
+    await desk.after(timedelta())
+    await desk.resolve("a")
+    await desk.after(HOUR)
+    stopped = await escalations.find(desk.database, incident)
+    assert stopped is not None
+    assert stopped.stop_reason == "resolved"
+    assert desk.lead.received == []
+
+
+async def test_what_is_over_before_it_was_told_is_told_as_over_in_one_message(desk: Desk) -> None:
+    await desk.open()
+    await desk.look()
+    desk.time.now += 2 * SECOND
+    await desk.resolve("a")
+    await desk.after(3 * SECOND)
+    await desk.after(HOUR)
+    assert desk.oncall.titles == ["[resolved] a is down after 2s"]
+
+
+async def test_what_is_over_before_anybody_was_to_be_told_is_no_news(desk: Desk) -> None:
+    await desk.open(chain=(EscalationStep(notify="oncall", after=MINUTE),))
+    await desk.look()
+    await desk.resolve("a")
+    await desk.after(HOUR)
+    assert await desk.recorded() == []
+
+
+async def test_fifty_incidents_are_one_message(desk: Desk) -> None:
+    for number in range(50):
+        await desk.open(f"project-{number}", chain=ONCALL)
+    await desk.after(timedelta())
+    assert desk.oncall.titles == ["[warning] 50 incidents: 50 down"]
+    await desk.resolve(*(f"project-{number}" for number in range(50)))
+    await desk.after(HOUR)
+    assert desk.oncall.titles[1:] == ["50 resolved"]
+
+
+async def test_more_news_waits_for_the_interval_but_not_what_is_critical(desk: Desk) -> None:
+    await desk.open("a", chain=ONCALL)
+    await desk.after(timedelta())
+    await desk.open("b", chain=ONCALL)
+    await desk.after(10 * SECOND)
+    assert len(desk.oncall.received) == 1
+    await desk.open("c", "critical", chain=ONCALL)
+    await desk.after(timedelta())
+    assert desk.oncall.titles[1:] == ["[critical] 2 incidents: 2 down"]
+
+
+async def test_quiet_hours_end_with_one_digest(desk: Desk) -> None:
+    quiet = QuietHours(from_="22:00", until="07:00")
+    desk.contacts["oncall"] = Contact(urls=(desk.oncall.url,), quiet_hours=quiet)
+    desk.time.now = NOON + 11 * HOUR
+    await desk.open("a", chain=ONCALL)
+    await desk.open("b", chain=ONCALL)
+    await desk.open("c", "critical", chain=ONCALL)
+    await desk.after(MINUTE)
+    assert desk.oncall.titles == ["[critical] c is down"]
+    await desk.resolve("a", "c")
+    await desk.after(HOUR)
+    assert len(desk.oncall.received) == 2
+    assert desk.oncall.titles[1].startswith("[resolved] c is down")
+    await desk.after(7 * HOUR)
+    assert desk.oncall.titles[2:] == ["[warning] 1 incident: 1 down; 1 resolved"]
+
+
+async def test_what_a_service_refuses_is_tried_again_until_it_takes_it(desk: Desk) -> None:
+    desk.oncall.mood = "refuses"
+    await desk.open(chain=ONCALL)
+    await desk.after(timedelta())
+    (waiting,) = await desk.recorded()
+    assert waiting.attempts == 1
+    assert "500" in (waiting.last_error or "")
+    desk.oncall.mood = "takes"
+    await desk.after(15 * SECOND)
+    assert desk.oncall.titles == ["[warning] a is down"]
+
+
+async def test_what_is_refused_again_and_again_is_given_up_and_the_next_is_told(
+    desk: Desk,
+) -> None:
+    desk.oncall.mood = "refuses"
+    await desk.open()
+    for _ in range(SETTINGS.attempts):
+        await desk.after(2 * MINUTE)
+    (failed,) = await desk.events("NoticeFailed")
+    assert failed.startswith("oncall could not be told and is given up: [warning] a is down: ")
+    assert "127.0.0.1" not in failed
+    await desk.after(timedelta())
+    assert desk.lead.titles == ["[warning] a is down"]
+    assert desk.oncall.requests == SETTINGS.attempts
+
+
+async def test_a_contact_with_several_addresses_gets_each_message_once_at_each(
+    desk: Desk,
+) -> None:
+    desk.contacts["oncall"] = Contact(urls=(desk.oncall.url, desk.lead.url))
+    desk.oncall.mood = "refuses"
+    await desk.open(chain=ONCALL)
+    await desk.after(timedelta())
+    desk.oncall.mood = "takes"
+    await desk.after(MINUTE)
+    assert (len(desk.oncall.received), len(desk.lead.received)) == (1, 1)
+
+
+async def test_a_service_that_hangs_holds_back_nobody_else(desk: Desk) -> None:
+    desk.oncall.mood = "hangs"
+    await desk.open(chain=(*ONCALL, EscalationStep(notify="lead")))
+    await desk.look()
+    desk.time.now += 5 * SECOND
+    await desk.notifier.look(CYCLE)
+    await eventually(_arrived(desk.lead))
+    await eventually(lambda: desk.events("NoticeSent"))
+    assert [one.leased for one in await notices.waiting(desk.database)] == [True]
+    desk.oncall.hang_up()
+    await desk.notifier.stop()
+    assert [one.leased for one in await notices.waiting(desk.database)] == [False]
+
+
+def _arrived(inbox: Inbox) -> Callable[[], Any]:
+    async def look() -> bool:
+        return bool(inbox.received)
+
+    return look
+
+
+async def test_of_several_hubs_one_sends(desk: Desk) -> None:
+    await desk.open(chain=ONCALL)
+    await desk.look()
+    desk.time.now += 5 * SECOND
+    hubs = [desk.hub(f"h{number}") for number in range(4)]
+    await asyncio.gather(*(hub.look(CYCLE) for hub in hubs))
+    await desk.look(*hubs)
+    assert desk.oncall.titles == ["[warning] a is down"]
+    assert len(await desk.events("Escalated")) == 1
+
+
+async def test_what_a_killed_hub_was_sending_another_sends(desk: Desk) -> None:
+    await desk.open(chain=ONCALL)
+    await desk.look()
+    (one,) = await desk.recorded()
+    await notices.claim(desk.database, [one.id], uuid4(), hub="dead", lease=timedelta())
+    await desk.after(5 * SECOND)
+    assert desk.oncall.titles == ["[warning] a is down"]
+
+
+async def test_what_has_no_contact_is_told_in_the_log_and_the_events(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    incident = await desk.open(chain=())
+    await desk.look()
+    assert await desk.events("NoticeFailed") == [
+        "nobody is told, no contact is named for it: a is down"
+    ]
+    assert "nobody is told, no contact is named for it: a is down" in caplog.text
+    (kept,) = await desk.recorded()
+    assert (kept.incident_id, kept.contact) == (incident, None)
+    await desk.after(HOUR)
+    assert len(await desk.recorded()) == 1
+
+
+async def test_an_unknown_contact_is_told_as_such_and_the_next_is_not_waited_for(
+    desk: Desk,
+) -> None:
+    chain = (EscalationStep(notify="ghost"), EscalationStep(notify="lead", after=HOUR))
+    await desk.open(chain=chain)
+    await desk.after(timedelta())
+    await desk.after(timedelta())
+    assert await desk.events("NoticeFailed") == [
+        "nobody is told, there is no contact ghost in the hub file: a is down"
+    ]
+    assert desk.lead.titles == ["[warning] a is down"]
+
+
+async def test_a_question_is_sent_with_its_command(desk: Desk) -> None:
+    question = NewNotice(
+        contact="oncall",
+        purpose="approval",
+        severity="warning",
+        subject="restart a?",
+        body="Decide:\n  opslore approvals approve 1234",
+        due_at=desk.time.now,
+    )
+    async with desk.database.transaction() as connection:
+        await notices.add(connection, [question])
+    await desk.after(timedelta())
+    assert desk.oncall.titles == ["[approval] restart a?"]
+    assert "  opslore approvals approve 1234" in desk.oncall.received[0].message.splitlines()
+
+
+async def test_no_secret_reaches_the_record(desk: Desk) -> None:
+    desk.oncall.mood = "refuses"
+    secret = desk.oncall.url.replace("json://", "json://ann:hunter2@")
+    desk.contacts["oncall"] = Contact(urls=(secret,))
+    await desk.open(chain=ONCALL)
+    await desk.after(timedelta())
+    everything = str(await desk.recorded()) + str(await events.latest(desk.database))
+    assert "hunter2" not in everything
+
+
+async def test_it_wakes_as_soon_as_there_is_something_to_tell(
+    desk: Desk, database_url: str
+) -> None:
+    """With the real clock and the real bus: the whole agent."""
+    settings = SETTINGS.model_copy(update={"group_wait": 0.1 * SECOND})
+    async with Bus(database_url, CHANNEL) as bus:
+        notifier = Notifier(
+            "h",
+            desk.database,
+            desk.contacts,
+            settings,
+            wake=bus.listener(CHANNEL),
+            environ={"ONCALL_URL": desk.oncall.url},
+        )
+        await notifier.start()
+        working = asyncio.create_task(notifier.handle(CYCLE))
+        await asyncio.sleep(0.3)
+        desk.time.now = datetime.now(UTC)
+        began = asyncio.get_running_loop().time()
+        await desk.open(chain=ONCALL)
+        await eventually(_arrived(desk.oncall))
+        assert asyncio.get_running_loop().time() - began < 5
+        await eventually(lambda: desk.events("NoticeSent"))
+        working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
+        await notifier.stop()
