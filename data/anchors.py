@@ -57,35 +57,72 @@ def read(path: Path) -> AnchorFile:
     """Return the anchors of a file, oldest first.
 
     A line that a crash left unfinished is no fault: it is the last one, or the next one was
-    written in its knowledge.
+    written in its knowledge. A file in which no line has `previous`, as one that was collected
+    at an address, is no chain: its lines are taken as they are.
 
     Raises:
         AnchorsUnreadable: the file is missing or cannot be read.
     """
-    anchors: list[Anchor] = []
-    faults: list[str] = []
-    unread, before = 0, _FIRST
+    reading = _Reading(path)
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                body = line.removesuffix(b"\n")
-                found = _parse(body)
-                if found is None:
-                    if unread:
-                        faults.append(f"{path}:{unread}: the line is no anchor")
-                    unread = number if line.endswith(b"\n") else 0
-                else:
-                    anchor, follows = found
-                    if follows != before:
-                        faults.append(_broken(path, number, unread))
-                    unread = 0
-                    anchors.append(anchor)
-                before = _digest(body)
+            for line in file:
+                reading.take(line)
     except OSError as error:
         raise AnchorsUnreadable(f"{path}: the anchors cannot be read: {error.strerror}") from None
-    if unread:
-        faults.append(f"{path}:{unread}: the line is no anchor")
-    return AnchorFile(anchors=tuple(anchors), faults=tuple(faults))
+    return reading.end()
+
+
+class _Reading:
+    """Holds each line of a file against the line before it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._anchors: list[Anchor] = []
+        self._faults: list[str] = []
+        self._number = 0
+        self._before = _FIRST
+        self._chained = False
+        self._unread = 0  # the last line, if it is no anchor and no line has vouched for it yet
+
+    def take(self, line: bytes) -> None:
+        self._number += 1
+        body = line.removesuffix(b"\n")
+        parsed = _parse(body)
+        if parsed is None:
+            self._blame_unread()
+            self._unread = self._number if line.endswith(b"\n") else 0
+        else:
+            anchor, previous = parsed
+            self._anchors.append(anchor)
+            self._check(previous)
+        self._before = _digest(body)
+
+    def end(self) -> AnchorFile:
+        self._blame_unread()
+        return AnchorFile(anchors=tuple(self._anchors), faults=tuple(self._faults))
+
+    def _check(self, previous: str | None) -> None:
+        if previous is None and not self._chained:
+            self._blame_unread()
+        elif previous != self._before:
+            self._blame(self._unread or self._number, self._what_is_broken())
+        self._chained = self._chained or previous is not None
+        self._unread = 0
+
+    def _what_is_broken(self) -> str:
+        if self._unread:
+            return "the line was damaged after it was written"
+        if self._number == 1:
+            return "lines before this one were removed"
+        return "the line before was changed, or lines between were removed"
+
+    def _blame_unread(self) -> None:
+        if self._unread:
+            self._blame(self._unread, "the line is no anchor")
+
+    def _blame(self, number: int, problem: str) -> None:
+        self._faults.append(f"{self._path}:{number}: {problem}")
 
 
 def append(path: Path, anchor: Anchor) -> bool:
@@ -154,8 +191,8 @@ def _locked(descriptor: int) -> Iterator[None]:
     yield  # closing the file lets go of it
 
 
-def _parse(line: bytes) -> tuple[Anchor, str] | None:
-    """Return an anchor and the digest of the line it was written after."""
+def _parse(line: bytes) -> tuple[Anchor, str | None] | None:
+    """Return an anchor and the digest of the line it was written after, if it has one."""
     try:
         said = json.loads(line)
         anchor = Anchor(
@@ -165,19 +202,12 @@ def _parse(line: bytes) -> tuple[Anchor, str] | None:
             hub=str(said["hub"]),
             database=UUID(said["database"]),
         )
-        whole = all(_HASH.fullmatch(said[key]) for key in ("hash", "previous"))
-        return (anchor, said["previous"]) if whole else None
+        previous = said.get("previous", None)
+        whole = _HASH.fullmatch(anchor.hash) and (previous is None or _HASH.fullmatch(previous))
+        return (anchor, previous) if whole else None
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
 def _digest(line: bytes) -> str:
     return hashlib.sha256(line).hexdigest()
-
-
-def _broken(path: Path, number: int, unread: int) -> str:
-    if unread:
-        return f"{path}:{unread}: the line was damaged after it was written"
-    if number == 1:
-        return f"{path}:1: lines before this one were removed"
-    return f"{path}:{number}: the line before was changed, or lines between were removed"

@@ -100,6 +100,27 @@ def test_a_cut_off_line_that_is_changed_later_is_damage(file: Path) -> None:
     assert anchors.read(file).faults == (f"{file}:3: the line was damaged after it was written",)
 
 
+def test_what_an_address_has_collected_needs_no_chain(file: Path) -> None:
+    def without_previous(line: bytes) -> bytes:
+        said = json.loads(line)
+        del said["previous"]
+        return json.dumps(said).encode() + b"\n"
+
+    collected = [without_previous(line) for line in lines(file)]
+    file.write_bytes(b"".join(collected[1:]))
+    assert anchors.read(file) == anchors.AnchorFile(anchors=(number(2), number(3)), faults=())
+    file.write_bytes(b"".join([collected[0], b"garbage\n", collected[1]]))
+    assert anchors.read(file).faults == (f"{file}:2: the line is no anchor",)
+
+
+def test_a_line_that_lost_its_place_in_the_chain_is_damage(file: Path) -> None:
+    first, second, third = lines(file)
+    said = json.loads(second)
+    del said["previous"]
+    file.write_bytes(first + json.dumps(said).encode() + b"\n" + third)
+    assert anchors.read(file).faults[0].startswith(f"{file}:2: the line before was changed")
+
+
 def test_an_empty_file_is_begun(tmp_path: Path) -> None:
     path = tmp_path / "anchors"
     path.touch()
