@@ -2,7 +2,9 @@
 
 from typing import Final
 
-SECRET_FIELDS: Final = frozenset({"headers", "actions", "OPSLORE_DATABASE_URL"})
+SECRET_FIELDS: Final = frozenset(
+    {"headers", "actions", "OPSLORE_DATABASE_URL", "OPSLORE_APPROVAL_KEY"}
+)
 """What is written anywhere under these is never repeated in a message."""
 
 _MOST_SHOWN: Final = 60

@@ -14,6 +14,8 @@ from config.sentences import Found, sentence
 ROOT: Final = Path(__file__).resolve().parent.parent
 """The folder of the repository."""
 
+_LEAST_KEY: Final = 32
+
 
 def _make_absolute(path: Path) -> Path:
     try:
@@ -32,6 +34,12 @@ def _check_http_url(url: str) -> str:
     if not url.startswith(("http://", "https://")):
         raise ValueError("must begin with http:// or https://")
     return url.rstrip("/")
+
+
+def _check_key(key: str) -> str:
+    if len(key) < _LEAST_KEY:
+        raise ValueError(f"must be at least {_LEAST_KEY} characters, as of `openssl rand -hex 32`")
+    return key
 
 
 def _upper(value: object) -> object:
@@ -92,6 +100,18 @@ class Settings(BaseSettings):
             description="How much the hub logs: DEBUG, INFO, WARNING or ERROR.",
         )
     )
+
+    approval_key: Annotated[str, AfterValidator(_check_key)] | None = Field(
+        default=None,
+        validation_alias="OPSLORE_APPROVAL_KEY",
+        repr=False,
+        description="The secret that signs approval links, the same for hubs on several machines.",
+    )
+
+    @property
+    def rule_folders(self) -> tuple[Path, Path]:
+        """Those that ship or are written by people, and those that were learned."""
+        return self.rules_folder / "library", self.rules_folder / "learned"
 
     def __init__(self, **given: Any) -> None:
         try:

@@ -7,7 +7,12 @@ import typer
 signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while the rest loads: no traceback
 
 from hub.commands import (  # noqa: E402
+    actions,
+    approvals,
+    audit,
+    brake,
     check,
+    credit,
     db,
     demo,
     doctor,
@@ -15,6 +20,8 @@ from hub.commands import (  # noqa: E402
     hubs,
     incidents,
     projects,
+    rules,
+    silences,
     up,
     version,
 )
@@ -25,7 +32,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 app = typer.Typer(
     name="opslore",
     cls=Commands,
-    help="Watches automation projects, knows what is normal for each, and keeps the record.",
+    help="Watches automation projects, heals what it knows how to heal, and keeps the record.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -38,6 +45,14 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(projects.app, name="projects")
 app.command("events")(events.events)
 app.add_typer(incidents.app, name="incidents")
+app.add_typer(actions.app, name="actions")
+app.add_typer(approvals.app, name="approvals")
+app.command("stop-acting")(brake.stop_acting)
+app.command("resume-acting")(brake.resume_acting)
+app.add_typer(silences.app, name="silences")
+app.add_typer(rules.app, name="rules")
+app.add_typer(audit.app, name="audit")
+app.command("credit")(credit.credit)
 app.add_typer(db.app, name="db")
 app.command("version")(version.version)
 

@@ -1,4 +1,7 @@
-"""The hub answers the same four paths it asks of others: /health, /metrics, /status, /logs."""
+"""The hub answers the same four paths it asks of others: /health, /metrics, /status, /logs.
+
+Below /approvals/ it serves what approval links lead to.
+"""
 
 import asyncio
 import logging
@@ -11,7 +14,7 @@ import uvicorn
 from config.hub_file import ListenSettings
 from data.system_health import Vitals
 from flows.upkeep.vitals import VitalsRecorder
-from hub.standard_api import StandardAPI
+from hub.standard_api import ASGIApp, StandardAPI
 from hub.version import VERSION
 
 logger = logging.getLogger(__name__)
@@ -22,11 +25,18 @@ GAUGES = ("projects", "probes_per_s", "cycle_lag_ms", "queue_depth", "database_m
 class SelfReport:
     """A small HTTP server inside the hub; a port that is taken costs the report, not the hub."""
 
-    def __init__(self, listen: ListenSettings, name: str, vitals: VitalsRecorder) -> None:
+    def __init__(
+        self,
+        listen: ListenSettings,
+        name: str,
+        vitals: VitalsRecorder,
+        approvals: ASGIApp | None = None,
+    ) -> None:
         self._listen = listen
         self._vitals = vitals
         self._task: asyncio.Task[None] | None = None
         self._api = StandardAPI(
+            approvals,
             name=name,
             version=VERSION,
             checks={"hub": self._check},

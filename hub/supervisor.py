@@ -67,7 +67,9 @@ class Supervisor:
 
     async def start_hub(self, name: str | None = None) -> Child:
         """Start the hub with the record and the Prefect of this machine."""
-        argv = [sys.executable, "-m", "hub.main", "hub", *(["--name", name] if name else [])]
+        dry_run = ["--dry-run"] if self._hub_settings.healing.dry_run else []
+        named = ["--name", name] if name else []
+        argv = [sys.executable, "-m", "hub.main", "hub", *named, *dry_run]
         self.hub = await self.start_child("hub", argv, self._hub_environment())
         return self.hub
 

@@ -14,10 +14,12 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from config.errors import ConfigError, OpsloreError
+from data.attempts import AttemptUnknown
 from data.database import DatabaseUnavailable
 from data.incidents import IncidentUnknown
 from data.json_text import to_json
 from data.projects import ProjectUnknown
+from data.silences import SilenceUnknown
 from hub.visible_text import visible
 
 T = TypeVar("T")
@@ -68,7 +70,7 @@ def fail(error: OpsloreError) -> NoReturn:
     match error:
         case DatabaseUnavailable():
             code = EXIT_UNAVAILABLE
-        case ProjectUnknown() | IncidentUnknown():
+        case ProjectUnknown() | IncidentUnknown() | AttemptUnknown() | SilenceUnknown():
             code = EXIT_NOT_FOUND
         case _:
             code = EXIT_FAILED

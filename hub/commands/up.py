@@ -6,19 +6,20 @@ import signal
 from config.hub_file import read_hub
 from config.projects_file import read_projects
 from config.settings import Settings
+from hub.commands.dry_run import DryRun, with_dry_run
 from hub.commands.outcome import print_line, run
 from hub.only_one import only_one
 from hub.supervisor import Supervisor
 
 
-def up() -> None:
+def up(*, dry_run: DryRun = False) -> None:
     """Start Postgres, Prefect and a hub for the projects file, and keep them running."""
-    run(_watch())
+    run(_watch(dry_run=dry_run))
 
 
-async def _watch() -> None:
+async def _watch(*, dry_run: bool) -> None:
     settings = Settings()
-    hub_settings = read_hub(settings.hub_file)
+    hub_settings = with_dry_run(read_hub(settings.hub_file), dry_run=dry_run)
     count = len(read_projects(settings.projects_file))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

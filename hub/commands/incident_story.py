@@ -1,0 +1,123 @@
+"""Everything that is known of one incident, as text and as JSON."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from data import anomalies, attempts, escalations, events, incidents, rule_decisions
+from data.anomalies import Anomaly
+from data.attempts import Attempt
+from data.database import Database
+from data.escalations import Escalation
+from data.events import Event
+from data.incidents import Incident
+from data.rule_decisions import Decision
+from flows.incident_events import lasted
+from hub.commands.attempts_table import STYLES, one_line
+from hub.commands.outcome import print_line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """An incident with what was measured, decided, tried and told in it, each in order."""
+
+    incident: Incident
+    anomalies: Sequence[Anomaly]
+    decisions: Sequence[Decision]
+    attempts: Sequence[Attempt]
+    escalation: Escalation | None
+    events: Sequence[Event]
+
+
+async def load(database: Database, incident_id: int) -> Story:
+    """Return the story of an incident.
+
+    Raises:
+        IncidentUnknown: there is none of this number.
+    """
+    incident = await incidents.find(database, incident_id)
+    async with database.connection() as connection:
+        tried = await attempts.of_incident(connection, incident_id)
+    return Story(
+        incident=incident,
+        anomalies=await anomalies.of_incident(database, incident_id),
+        decisions=await rule_decisions.of_incident(database, incident_id),
+        attempts=tried,
+        escalation=await escalations.find(database, incident_id),
+        events=await events.of_incident(database, incident_id),
+    )
+
+
+def as_json(story: Story) -> dict[str, object]:
+    decisions = [{**asdict(one), "reason_in_words": _why(one)} for one in story.decisions]
+    return {**asdict(story), "decisions": decisions}
+
+
+def print_story(story: Story) -> None:
+    incident = story.incident
+    print_line(f"incident {incident.id}: {incident.title}", "bold")
+    print_line(
+        f"{incident.state}, {incident.severity}, opened {_local(incident.opened_at)}, lasted"
+        f" {lasted(incident.opened_at, incident.resolved_at or datetime.now(UTC))}"
+        + (f", {incident.resolution}" if incident.resolution else "")
+    )
+    if incident.cause_incident_id:
+        print_line(f"explained by incident {incident.cause_incident_id}")
+    if incident.acknowledged_at:
+        at = _local(incident.acknowledged_at)
+        print_line(f"acknowledged by {incident.acknowledged_by} at {at}")
+    if story.escalation:
+        print_line(_told(story.escalation))
+    for anomaly in story.anomalies:
+        print_line(f"  {anomaly.metric}: {anomaly.reason}; the worst was {anomaly.extreme:.4g}")
+    for line in _decided(story.decisions):
+        print_line(f"  {line}")
+    for attempt in story.attempts:
+        print_line(f"  {one_line(attempt)}", STYLES.get(attempt.state))
+    for event in story.events:
+        print_line(f"  {event.occurred_at.astimezone():%H:%M:%S}  {event.kind:<18} {event.message}")
+
+
+def _decided(decisions: Sequence[Decision]) -> Iterator[str]:
+    for one in decisions:
+        rule = f" by rule {one.rule}" if one.rule else ""
+        wish = f": {one.action} {one.target}" if one.action and one.target else ""
+        yield (
+            f"{_local(one.decided_at)}  decided{rule}{wish}: {one.step.replace('_', ' ')},"
+            f" {_why(one)} (rules {one.rules_version})"
+        )
+
+
+def _why(decision: Decision) -> str:
+    """Return the reason in the words that people were told it in."""
+    from flows.healing import deciding, wording  # noqa: PLC0415 (they load the rules engine)
+    from rules.policy import Verdict  # noqa: PLC0415
+
+    step, reason = decision.step, decision.reason
+    verdict = Verdict(step=step, reason=reason, rule=decision.rule)  # type: ignore[arg-type]
+    said = deciding.Decision(verdict=verdict, rules_version=decision.rules_version)
+    words, problem = wording.reason_in_words(said), _problem(decision)
+    return f"{words} ({problem})" if problem else words
+
+
+def _problem(decision: Decision) -> str | None:
+    """Return what kept the rule that decided from being followed, if anything."""
+    matched = decision.details.get("matched", ())
+    return next((one.get("problem") for one in matched if one.get("rule") == decision.rule), None)
+
+
+def _told(escalation: Escalation) -> str:
+    """Return how far the chain of people went, and what is to come."""
+    told = ", ".join(escalation.chain[number].notify for number in escalation.reached) or "nobody"
+    if escalation.stopped_at:
+        by = f" by {escalation.stopped_by}" if escalation.stopped_by else ""
+        end = f"{escalation.stop_reason}{by} at {_local(escalation.stopped_at)}"
+    elif escalation.next_at:
+        end = f"goes on at {_local(escalation.next_at)}"
+    else:
+        end = "nobody else is to be told"
+    return f"escalated at {_local(escalation.started_at)}: told {told}; {end}"
+
+
+def _local(instant: datetime) -> str:
+    return f"{instant.astimezone():%Y-%m-%d %H:%M:%S}"
