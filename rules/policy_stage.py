@@ -1,0 +1,61 @@
+"""The policy as a network: a standing is an event, and the first clause that holds takes it."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+from rules.durable_host import EngineError, Network, message_head, to_json
+from rules.policy import POLICY, Standing, Verdict
+
+_STANDING: Final = "standing"
+_LONGEST_S: Final = 1e9
+
+
+class PolicyStage:
+    """The clauses of the policy, compiled; the rules of a book do not change them."""
+
+    def __init__(self) -> None:
+        self.network = Network(_rules())
+
+    def ask(self, standing: Standing) -> Verdict:
+        """Return what the policy says of one standing.
+
+        Raises:
+            EngineError: the engine failed.
+        """
+        state = self.network.post(_event(standing))
+        fired = [] if state is None else self.network.drain(state)
+        if len(fired) != 1:
+            self.network.renew()
+            raise EngineError("The policy did not decide")
+        clause = POLICY[int(fired[0].rule.removeprefix("c"))]
+        return Verdict(step=clause.step, reason=clause.reason, rule=standing.rule)
+
+
+def _rules() -> Mapping[str, Any]:
+    return {
+        f"c{number}": {
+            "pri": number,
+            "all": [{"standing": {"$and": [{"_t": _STANDING}, *clause.condition]}}],
+        }
+        for number, clause in enumerate(POLICY)
+    }
+
+
+def _event(standing: Standing) -> str:
+    left_s = standing.backoff_left_s
+    attributes = {
+        "wish": standing.wish,
+        "declared": standing.declared,
+        "parameters_valid": standing.parameters_valid,
+        "autonomy": standing.autonomy,
+        "approval_needed": standing.approval_needed,
+        "approval": standing.approval,
+        "attempts": standing.attempts,
+        "max_attempts": standing.max_attempts,
+        "permanent_failure": standing.permanent_failure,
+        "hold": standing.hold,
+        "backoff_left_s": 0.0 if math.isnan(left_s) else max(0.0, min(left_s, _LONGEST_S)),
+    }
+    rest = to_json(attributes).removeprefix("{")
+    return f"{message_head(_STANDING, _STANDING)},{rest}"
