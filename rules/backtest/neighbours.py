@@ -1,58 +1,61 @@
-"""Which recorded things could be facts in a join, told from what never changes about them."""
+"""Which other incidents could be facts in a join, told from what never changes about them.
 
-from collections.abc import Mapping, Sequence
+It is the engine that says which facts take part. This spares it those that cannot, of which
+there are very many in a big fleet.
+"""
 
-from data.past import PastIncident
+from collections.abc import Mapping
+
 from rules.facts import FieldValue
 from rules.projection import ProjectView, shared_dependency
-from rules.rule import Condition, Join, Test
+from rules.rule import Join, Test
 
 _Fields = Mapping[str, FieldValue]
 
 
-def may_join(
-    joins: Sequence[Join],
-    other: PastIncident,
-    incident: PastIncident,
-    projects: Mapping[str, ProjectView],
-) -> bool:
-    """Return False where another incident can be a fact in none of these joins.
+def may_join(join: Join, kind: str, own: ProjectView, other_kind: str, other: ProjectView) -> bool:
+    """Return False where no incident of that kind and project can be a fact in a join.
 
-    It is the engine that says which facts take part. This spares it those that cannot, of which
-    there are many in a big fleet.
+    `kind` and `own` are the incident's that is looked at.
     """
-    own, its = projects[incident.project], projects[other.project]
-    signal: _Fields = {
-        "project": incident.project,
-        "kind": incident.kind,
-        "dependency": own.upstream[0] if own.upstream else None,
-    }
+    signal: _Fields = {"project": own.name, "kind": kind, "dependency": _first(own)}
     fact: _Fields = {
-        "project": other.project,
-        "kind": other.kind,
-        "dependency": its.upstream[0] if its.upstream else None,
-        "shared_dependency": shared_dependency(own, its),
+        "project": other.name,
+        "kind": other_kind,
+        "dependency": _first(other),
+        "shared_dependency": shared_dependency(own, other),
+        "tags": other.tags,
     }
-    return any(
-        join.fact == "incident"
-        and all(fact[n] is not None and fact[n] == signal[n] for n in join.same if n in signal)
-        and all(fact[n] != signal[n] for n in join.differs if n in signal)
-        and _may_hold(join.when, fact)
-        for join in joins
+    same = [name for name in join.same if name in signal]
+    return (
+        all(fact[name] is not None and fact[name] == signal[name] for name in same)
+        and all(fact[name] != signal[name] for name in join.differs if name in signal)
+        and all(_may_pass(test, fact[test.field]) for test in join.when if test.field in fact)
     )
 
 
-def _may_hold(condition: Condition, fact: _Fields) -> bool:
-    return all(_may_pass(test, fact[test.field]) for test in condition if test.field in fact)
+def wants_open(join: Join) -> bool:
+    """Return whether only incidents that are open can be facts in a join."""
+    return any(
+        test.field == "state" and test.operator == "eq" and test.operand == "open"
+        for test in join.when
+    )
 
 
 def _may_pass(test: Test, value: FieldValue) -> bool:
+    held = value if isinstance(value, tuple) else (value,)
     match test.operator:
         case "eq" if isinstance(test.operand, str):
-            return value == test.operand
+            return test.operand in held
         case "in" if isinstance(test.operand, tuple):
-            return value in test.operand
+            return any(one in test.operand for one in held)
+        case "not_in" if isinstance(test.operand, tuple):
+            return not any(one in test.operand for one in held)
         case "exists":
             return (value is not None) == test.operand
         case _:
             return True
+
+
+def _first(project: ProjectView) -> str | None:
+    return project.upstream[0] if project.upstream else None

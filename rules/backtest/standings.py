@@ -60,9 +60,7 @@ def stand_of(
         declared=spec is not None,
         parameters_valid=spec is None or _fits(rule, spec),
         autonomy=autonomy,
-        approval_needed=_needs_approval(
-            rule, risk_of(then.action, spec) if spec else None, autonomy
-        ),
+        approval_needed=_needs_approval(rule, spec, autonomy),
         approval=request.approval(now) if request else "none",
         attempts=len(failed),
         max_attempts=retry.max_attempts,

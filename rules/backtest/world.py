@@ -2,17 +2,16 @@
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
-from itertools import islice
 
 from config.maintenance import current_window
-
 from data.incidents import DEGRADED, DOWN
 from data.past import Past, PastAnomaly, PastIncident, Stretch
-from rules.backtest.neighbours import may_join
+from rules.backtest.neighbours import may_join, wants_open
+from rules.backtest.open_incidents import OpenIncidents
 from rules.backtest.reach import Reach, reach_of
 from rules.backtest.views import (
     anomaly_then,
@@ -31,7 +30,7 @@ from rules.projection import (
     covers,
     facts_of,
 )
-from rules.rule import RuleBook
+from rules.rule import Join, RuleBook
 
 _A_MINUTE = timedelta(minutes=1)
 
@@ -41,6 +40,7 @@ class World:
 
     Specifications are the newest: what a project declared or depended on before is not on
     record. A project's status then follows from its incidents, its version from its deploys.
+    Moments must be asked for in order.
     """
 
     def __init__(self, past: Past, book: RuleBook) -> None:
@@ -50,10 +50,10 @@ class World:
         self.projects = project_views(past)
         self.reach = cache(lambda kind: reach_of(book, kind))
         self._starts = [one.opened_at for one in past.incidents]
-        self._of_kind: dict[tuple[str, str], list[PastIncident]] = defaultdict(list)
+        self._open = OpenIncidents(past.incidents)
+        self._joining: dict[tuple[int, str, str, str, str], bool] = {}
         self._of_project: dict[str, list[PastIncident]] = defaultdict(list)
         for incident in past.incidents:
-            self._of_kind[incident.project, incident.kind].append(incident)
             self._of_project[incident.project].append(incident)
         self._anomalies: dict[int, list[PastAnomaly]] = defaultdict(list)
         for anomaly in past.anomalies:
@@ -121,17 +121,11 @@ class World:
 
     def is_open(self, project: str, kind: str, now: datetime) -> PastIncident | None:
         """Return the incident of a kind that a project had then, None when it had none."""
-        found = self._of_kind.get((project, kind), ())
-        place = bisect_right(found, now, key=lambda one: one.opened_at)
-        last = found[place - 1] if place else None
-        ended = last is None or (last.resolved_at is not None and last.resolved_at <= now)
-        return None if ended else last
+        return self._open.of(project, kind, now)
 
     def open_in(self, projects: Collection[str], now: datetime) -> Iterator[PastIncident]:
         """Yield the incidents that some projects had then."""
-        for project, kind in self._of_kind:
-            if project in projects and (incident := self.is_open(project, kind, now)):
-                yield incident
+        return (one for one in self._open.at(now) if one.project in projects)
 
     def braked(self, now: datetime) -> Stretch | None:
         """Return the stretch of time in which the brake was pulled then, None when it was not."""
@@ -154,32 +148,40 @@ class World:
     def _beside(
         self, incident: PastIncident, now: datetime, reach: Reach
     ) -> Iterator[PastIncident]:
-        """Yield the incidents that can be facts, and the outages of their projects."""
-        within = reach.within.get("incident")
-        if within is None:
-            return
-        outages: dict[int, PastIncident] = {}
-        for other in self._opened(incident, now - within, now, reach):
-            outage = self.is_open(other.project, DOWN, now)
-            if outage is not None and outage.opened_at < now - within:
-                outages[outage.id] = outage
-            yield other
-        yield from outages.values()
+        """Yield the incidents that can be facts, each once, and the outages of their projects."""
+        found: dict[int, PastIncident] = {}
+        for join in reach.joins:
+            if join.fact == "incident":
+                for other in self._candidates(join, incident, now):
+                    if other is not incident and self._may_join(join, incident, other):
+                        found[other.id] = other
+        for other in list(found.values()):
+            if outage := self.is_open(other.project, DOWN, now):
+                found[outage.id] = outage
+        yield from found.values()
 
-    def _opened(
-        self, incident: PastIncident, after: datetime, until: datetime, reach: Reach
-    ) -> Iterator[PastIncident]:
-        opened: Sequence[PastIncident] = self.past.incidents
-        first = bisect_left(self._starts, after)
-        if "incident" in reach.own_project:
-            opened = self._of_project[incident.project]
-            first = bisect_left(opened, after, key=lambda one: one.opened_at)
-        for place in range(first, len(opened)):
-            other = opened[place]
-            if other.opened_at > until:
-                return
-            if other is not incident and may_join(reach.joins, other, incident, self.projects):
-                yield other
+    def _candidates(
+        self, join: Join, incident: PastIncident, now: datetime
+    ) -> Iterable[PastIncident]:
+        """Return what opened within a join's window, from the shortest list that has it all."""
+        start = now - join.within
+        if "project" in join.same:
+            own = self._of_project[incident.project]
+            first = bisect_left(own, start, key=lambda one: one.opened_at)
+            return (one for one in own[first:] if one.opened_at <= now)
+        if wants_open(join):
+            return [one for one in self._open.at(now) if one.opened_at >= start]
+        last = bisect_right(self._starts, now)
+        return self.past.incidents[bisect_left(self._starts, start, hi=last) : last]
+
+    def _may_join(self, join: Join, incident: PastIncident, other: PastIncident) -> bool:
+        key = id(join), incident.kind, incident.project, other.kind, other.project
+        known = self._joining.get(key)
+        if known is None:
+            own, its = self.projects[incident.project], self.projects[other.project]
+            known = may_join(join, incident.kind, own, other.kind, its)
+            self._joining[key] = known
+        return known
 
     def _deployed(self, incident: PastIncident, now: datetime, reach: Reach) -> list[DeployView]:
         within = reach.within.get("deploy")
@@ -225,10 +227,16 @@ class World:
         """Return when the next thing happened that could be a fact, while the incident was open."""
         until = incident.resolved_at or self.past.until
         moments: list[datetime] = []
-        if "incident" in reach.within:
-            after = now + timedelta(microseconds=1)
-            later = self._opened(incident, after, until, reach)
-            moments += [other.opened_at for other in islice(later, 1)]
+        joins = [join for join in reach.joins if join.fact == "incident"]
+        place = bisect_right(self._starts, now) if joins else len(self._starts)
+        while place < len(self._starts) and self._starts[place] < until:
+            other = self.past.incidents[place]
+            if any(
+                j.fact == "incident" and self._may_join(j, incident, other) for j in reach.joins
+            ):
+                moments.append(other.opened_at)
+                break
+            place += 1
         if "deploy" in reach.within:
             deploys = self._deploys.get(incident.project, [])
             place = bisect_right(deploys, now, key=lambda one: one.at)
