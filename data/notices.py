@@ -38,8 +38,9 @@ class NewNotice:
 class Notice:
     """A recorded notice, with how its incident stands; `attempts` counts the one under way.
 
-    `delivered` are the addresses that took it, as fingerprints. At most one of `sent_at`,
-    `given_up_at` and `left_out_at` is set.
+    `expires_at` is until when the attempt that it asks about may be decided. `delivered` are
+    the addresses that took it, as fingerprints. At most one of `sent_at`, `given_up_at` and
+    `left_out_at` is set.
     """
 
     id: int
@@ -65,6 +66,7 @@ class Notice:
     opened_at: datetime | None
     resolved_at: datetime | None
     acknowledged_by: str | None
+    expires_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

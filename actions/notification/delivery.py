@@ -89,7 +89,8 @@ class Courier:
         self._under_way[address] = self._under_way.get(address, 0) + 1
         threading.Thread(target=work, name=f"notify {address}", daemon=True).start()
         try:
-            return await asyncio.wait_for(answered, self._timeout.total_seconds())
+            async with asyncio.timeout(self._timeout.total_seconds()):
+                return await answered
         except TimeoutError:
             return f"no answer within {format_duration(self._timeout)}"
 

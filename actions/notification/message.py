@@ -1,20 +1,29 @@
 """From the notices of one message to what its template may say of them."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from actions.notification.plain_text import lines
+from actions.notification.plain_text import lines, one_line
 from config.durations import format_duration
 from config.escalation import SEVERITIES, Severity
 from data.notices import Notice
 
 MOST_LISTED: Final = 10
 _MOST_KINDS: Final = 5
+_MOST_SUBJECT: Final = 200
+
+LinkFor = Callable[[UUID, str, datetime | None], str | None]
+"""Makes the link by which a contact decides about an attempt until an instant, if there is one."""
+
+
+def no_link(_attempt_id: UUID, _contact: str, _until: datetime | None) -> str | None:
+    """Return no link: there is no address that people reach the hub at."""
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +31,7 @@ class Entry:
     """One thing of a message: an incident, its end, a question, or something to know.
 
     `since` and `lasted` are texts for the contact's time zone; `count` is how many notices of
-    it were laid together.
+    it were laid together; `link` is where this contact may decide.
     """
 
     subject: str
@@ -36,6 +45,7 @@ class Entry:
     acknowledged_by: str | None
     lines: tuple[str, ...]
     count: int
+    link: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,15 +93,34 @@ class Message:
         return ", ".join([*named, *([f"{rest} of other kinds"] if rest else [])])
 
 
-def compose(notices: Sequence[Notice], zone: ZoneInfo, now: datetime) -> Message:
+def compose(
+    notices: Sequence[Notice], zone: ZoneInfo, now: datetime, link_for: LinkFor = no_link
+) -> Message:
     """Lay together what is said of one incident; its end, if among it, is all that is said."""
     over = {one.incident_id for one in notices if one.purpose == "resolved"}
     resolved = [one for one in notices if one.incident_id in over and one.incident_id is not None]
     rest = [one for one in notices if one not in resolved]
+    asked = [one for one in rest if one.purpose == "approval"]
     return Message(
         problems=_entries((one for one in rest if one.purpose != "approval"), zone, now),
         resolved=_entries(resolved, zone, now),
-        approvals=_entries((one for one in rest if one.purpose == "approval"), zone, now),
+        approvals=tuple(
+            replace(entry, link=_link(entry, asked, link_for))
+            for entry in _entries(asked, zone, now)
+        ),
+    )
+
+
+def _link(entry: Entry, asked: Sequence[Notice], link_for: LinkFor) -> str | None:
+    return next(
+        (
+            link_for(one.attempt_id, one.contact, one.expires_at)
+            for one in asked
+            if one.attempt_id is not None
+            and one.attempt_id == entry.attempt_id
+            and one.contact is not None
+        ),
+        None,
     )
 
 
@@ -113,7 +142,7 @@ def _entry(notices: Sequence[Notice], zone: ZoneInfo, now: datetime) -> Entry:
     newest = notices[-1]
     since = newest.opened_at
     return Entry(
-        subject=newest.subject,
+        subject=one_line(newest.subject, _MOST_SUBJECT),
         severity=max((one.severity for one in notices), key=SEVERITIES.index),
         project=newest.project,
         kind=newest.kind,

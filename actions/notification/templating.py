@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 FOLDER: Final = Path(__file__).parent / "templates"
 NAMES: Final = ("single", "group", "test")
 _MOST_BODY: Final = 6_000
+_MOST_PUT_IN: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,7 @@ def _put_in(value: object) -> str:
     text = "" if value is None else str(value)
     margin = len(text) - len(text.lstrip(" "))
     tail = " " if text[margin:].endswith(" ") else ""
-    return f"{' ' * min(margin, 8)}{one_line(text)}{tail}"
+    return f"{' ' * min(margin, 8)}{one_line(text, _MOST_PUT_IN)}{tail}"
 
 
 def _text(rendered: str) -> Text:

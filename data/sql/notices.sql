@@ -66,11 +66,13 @@ RETURNING notices.id;
 
 -- claimed_notices --
 -- The notices of a message, with how their incidents stand.
-SELECT notices.id, contact, purpose, notices.severity, subject, body, incident_id, attempt_id,
-       notices.project, incidents.kind, created_at, due_at, group_id, notices.leased_by, attempts,
-       delivered, last_error, sent_at, given_up_at, left_out_at, opened_at, resolved_at,
-       acknowledged_by
+SELECT notices.id, contact, notices.purpose, notices.severity, subject, body,
+       notices.incident_id, attempt_id, notices.project, incidents.kind, created_at, due_at,
+       group_id, notices.leased_by, attempts, delivered, last_error, sent_at,
+       given_up_at, left_out_at, opened_at, resolved_at, acknowledged_by,
+       action_attempts.expires_at
 FROM notices LEFT JOIN incidents ON incidents.id = notices.incident_id
+LEFT JOIN action_attempts ON action_attempts.id = attempt_id
 WHERE group_id = %(group_id)s ORDER BY notices.id;
 
 -- record_outcomes --
@@ -98,11 +100,13 @@ RETURNING notices.id;
 
 -- list_notices --
 -- Notices, the newest first.
-SELECT notices.id, contact, purpose, notices.severity, subject, body, incident_id, attempt_id,
-       notices.project, incidents.kind, created_at, due_at, group_id, notices.leased_by, attempts,
-       delivered, last_error, sent_at, given_up_at, left_out_at, opened_at, resolved_at,
-       acknowledged_by
+SELECT notices.id, contact, notices.purpose, notices.severity, subject, body,
+       notices.incident_id, attempt_id, notices.project, incidents.kind, created_at, due_at,
+       group_id, notices.leased_by, attempts, delivered, last_error, sent_at,
+       given_up_at, left_out_at, opened_at, resolved_at, acknowledged_by,
+       action_attempts.expires_at
 FROM notices LEFT JOIN incidents ON incidents.id = notices.incident_id
-WHERE (%(incident_id)s::bigint IS NULL OR incident_id = %(incident_id)s)
+LEFT JOIN action_attempts ON action_attempts.id = attempt_id
+WHERE (%(incident_id)s::bigint IS NULL OR notices.incident_id = %(incident_id)s)
   AND (%(contact)s::text IS NULL OR contact = %(contact)s)
 ORDER BY notices.id DESC LIMIT %(limit)s;

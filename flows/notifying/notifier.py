@@ -5,16 +5,17 @@ import logging
 import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from actions.notification.delivery import Courier, load_services
 from actions.notification.grouping import plan
+from actions.notification.message import LinkFor, no_link
 from actions.notification.templating import Templates
 from config.contacts import Contact, NotificationSettings
 from data import escalations, notices
-from data.bus import wait_for
 from data.database import Database
 from data.notices import Waiting
 from flows.agent import Agent
@@ -45,8 +46,9 @@ class Notifier(Agent):
     3. Send what is due, one message a contact, each in the background: a service that hangs
        holds back nobody else.
 
-    `wake` is set when there are new notices. `now` tells the time that steps, quiet hours and
-    intervals go by; claims go by the clock of the database.
+    `wake` is set when there are new notices. `link_for` makes the links of questions. `now`
+    tells the time that steps, quiet hours and intervals go by; claims go by the clock of the
+    database.
     """
 
     name = AGENT
@@ -59,6 +61,7 @@ class Notifier(Agent):
         settings: NotificationSettings,
         *,
         wake: asyncio.Event,
+        link_for: LinkFor = no_link,
         now: Callable[[], datetime] = _utc_now,
         retry_first: timedelta = RETRY_FIRST,
         environ: Mapping[str, str] = os.environ,
@@ -78,6 +81,7 @@ class Notifier(Agent):
                 courier=Courier(settings.timeout, environ),
                 templates=self._templates,
                 attempts=settings.attempts,
+                link_for=link_for,
                 retry_first=retry_first,
             ),
             lease=settings.timeout + _LEASE_BEYOND_TIMEOUT,
@@ -106,7 +110,7 @@ class Notifier(Agent):
             look_at = await self.look(cycle)
             self.handled = self._dispatch.messages
             self.beat()
-            await wait_for(self._wake, self._wait_s(look_at, left_s))
+            await self._wait(look_at, left_s)
         cycle.summary = f"{self._dispatch.messages - before} messages sent"
 
     async def look(self, cycle: Cycle) -> datetime | None:
@@ -146,8 +150,12 @@ class Notifier(Agent):
                 unknown.append(one)
         return known, unknown
 
-    def _wait_s(self, look_at: datetime | None, left_s: float) -> float:
+    async def _wait(self, look_at: datetime | None, left_s: float) -> None:
+        """Wait for news, for `look_at` or for the end of the cycle, whichever is first."""
         wait_s = min(LOOK_ANYWAY_S, left_s)
         if look_at is not None:
             wait_s = min(wait_s, (look_at - self._now()).total_seconds())
-        return max(wait_s, _SHORTEST_WAIT_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(wait_s, _SHORTEST_WAIT_S)):
+                await self._wake.wait()
+        self._wake.clear()

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from actions.notification.delivery import Courier, Delivery, fingerprint
-from actions.notification.message import compose
+from actions.notification.message import LinkFor, compose, no_link
 from actions.notification.templating import Templates
 from config.contacts import Contact
 from data.notices import DeliveryOutcome, Notice
@@ -28,11 +28,15 @@ class Sent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """Renders and delivers; `attempts` is how often a notice is tried."""
+    """Renders and delivers; `attempts` is how often a notice is tried.
+
+    What `link_for` makes is a credential: it is put in at the last moment and nowhere kept.
+    """
 
     courier: Courier
     templates: Templates
     attempts: int
+    link_for: LinkFor = no_link
     retry_first: timedelta = RETRY_FIRST
 
     async def send(
@@ -67,7 +71,7 @@ class Sender:
         missing = [one for one in notices if fingerprint(template) not in one.delivered]
         if not missing:
             return None
-        message = compose(missing, contact.zone, now)
+        message = compose(missing, contact.zone, now, self.link_for)
         text = self.templates.render(message, name)
         return await self.courier.deliver(template, text, message.severity, over=message.is_over)
 

@@ -33,6 +33,7 @@ def _notice(number: int, **changed: Any) -> Notice:
         "opened_at": NOW - timedelta(minutes=3),
         "resolved_at": None,
         "acknowledged_by": None,
+        "expires_at": None,
         **changed,
     }
     return Notice(
@@ -115,6 +116,19 @@ def test_each_question_in_a_group_keeps_its_command() -> None:
     assert text.subject == "[warning] 1 incident: 1 down; 2 to approve"
     assert "opslore approvals approve 8" in text.body
     assert "opslore approvals approve 9" in text.body
+
+
+def test_a_question_has_the_link_of_its_contact() -> None:
+    attempt_id = uuid4()
+    asked = [_notice(7), _approval(8, attempt_id)]
+    link = f"https://ops.example/approvals/{'t' * 400}"
+
+    def link_for(attempt: UUID, contact: str, until: datetime | None) -> str | None:
+        return link if (attempt, contact, until) == (attempt_id, "oncall", None) else None
+
+    for notices in (asked, asked[1:]):
+        text = BUILT_IN.render(compose(notices, BERLIN, NOW, link_for), "oncall")
+        assert link in map(str.strip, text.body.splitlines())
 
 
 def test_one_incident_told_again_and_again_is_one_entry() -> None:
