@@ -82,7 +82,7 @@ CREATE TABLE rule_versions (
 
 -- The global brake: while it is pulled, no hub starts an action.
 CREATE TABLE brake (
-    only     boolean PRIMARY KEY DEFAULT true CHECK (only),
+    single   boolean PRIMARY KEY DEFAULT true CHECK (single),
     stopped  boolean NOT NULL DEFAULT false,
     by       text NOT NULL DEFAULT 'opslore',
     reason   text NOT NULL DEFAULT '',

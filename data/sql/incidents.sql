@@ -124,7 +124,7 @@ SELECT extract(epoch FROM min(due) - now())::float8 AS seconds FROM (
     SELECT min(next_step_at) AS due FROM incidents
     WHERE next_step_at IS NOT NULL AND leased_until IS NULL
     UNION ALL
-    SELECT min(leased_until) FROM incidents WHERE leased_until IS NOT NULL) AS both;
+    SELECT min(leased_until) FROM incidents WHERE leased_until IS NOT NULL) AS upcoming;
 
 -- look_again --
 -- Have the open incidents of some projects looked at: something about them is new.

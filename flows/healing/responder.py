@@ -49,7 +49,7 @@ class Responder(Agent):
         self._events, self._registry = events, registry
         self._working: dict[int, asyncio.Task[None]] = {}
         self._by_hand: dict[object, asyncio.Task[None]] = {}
-        self._cycle: Cycle | None = None
+        self._current: Cycle | None = None
         self._renewed_at = 0.0
 
     async def start(self) -> None:
@@ -57,7 +57,7 @@ class Responder(Agent):
 
     async def handle(self, cycle: Cycle) -> None:
         """Begin work on what is due, until the cycle is over; work goes on over its end."""
-        self._cycle = cycle
+        self._current = cycle
         before = self.handled
         ends_at = time.monotonic() + self._cycle_s
         while (left_s := ends_at - time.monotonic()) > 0:
@@ -134,5 +134,5 @@ class Responder(Agent):
         return LOOK_EVERY_S if due_s is None else min(LOOK_EVERY_S, max(due_s, 0.02))
 
     def _log(self, line: str) -> None:
-        if self._cycle is not None:
-            self._cycle.log(line, logging.INFO)
+        if self._current is not None:
+            self._current.log(line, logging.INFO)

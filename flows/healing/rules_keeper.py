@@ -45,7 +45,7 @@ class RulesKeeper(Agent):
         self._folders = folders
         self._cycle_s = cycle.total_seconds()
         self._following: asyncio.Task[None] | None = None
-        self._cycle: Cycle | None = None
+        self._current: Cycle | None = None
 
     async def start(self) -> None:
         await self._keep_texts(self._rules.engine.book.version)
@@ -53,7 +53,7 @@ class RulesKeeper(Agent):
 
     async def handle(self, cycle: Cycle) -> None:
         """Be there while the files are followed; fail with what keeps them from being so."""
-        self._cycle = cycle
+        self._current = cycle
         ends_at = time.monotonic() + self._cycle_s
         while time.monotonic() < ends_at:
             if self._following is not None and self._following.done():
@@ -80,9 +80,9 @@ class RulesKeeper(Agent):
                 await incidents.look_at_all_again(connection)
             await events.append(connection, [event])
         self.handled += 1
-        if self._cycle is not None:
+        if self._current is not None:
             level = logging.INFO if change.accepted else logging.WARNING
-            self._cycle.log(event.message, level)
+            self._current.log(event.message, level)
 
     async def _keep_texts(self, version: str) -> None:
         """Keep what the files say, so that a decision can be understood when they are gone."""
