@@ -100,6 +100,14 @@ class Contact(Section):
     quiet_hours: QuietHours | None = None
     least_severity: Severity = "warning"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _be_no_address(cls, given: Any) -> Any:
+        """Refuse an address in the place of the contact without repeating it."""
+        if isinstance(given, str):
+            raise ValueError("must be a mapping with the address under urls, got text")
+        return given
+
     @field_validator("urls", mode="before")
     @classmethod
     def _check_urls(cls, given: Any) -> tuple[str, ...]:
