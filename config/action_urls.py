@@ -28,6 +28,8 @@ def check_url(template: str) -> str:
         origin = _origin(template)
     if set(placeholders(origin)) - {"project"}:
         raise ValueError("must not take its host from a placeholder other than {project}")
+    if not {"{", "}"}.isdisjoint(fill(template, lambda _: "", lambda _: "")):
+        raise ValueError("must have braces around a parameter's name only, as {version}")
     if "#" in template:
         raise ValueError("must not have a fragment, which is what follows the #")
     return template
