@@ -6,10 +6,8 @@ from typing import Final, NamedTuple
 
 from config.sentences import suggestion
 from rules.facts import METRICS, SIGNAL_FIELDS, signal_field_kind
+from rules.language.terms import MOST_NUMBER, ExpressionError, fold
 from rules.rule import Arithmetic, Field, Term
-
-MOST_NUMBER: Final = 2.0**53
-"""Numbers are smaller than this: beyond it they are no longer exact."""
 
 _MOST_CHARACTERS: Final = 200
 _MOST_OPERANDS: Final = 30
@@ -21,14 +19,6 @@ _TOKEN: Final = re.compile(
     r"|(?P<space>\s+)",
 )
 _NUMBERS: Final = [name for name, kind in SIGNAL_FIELDS.items() if kind == "number"]
-
-
-class ExpressionError(ValueError):
-    """A text is no expression; the message has the column, counted from 1."""
-
-    def __init__(self, column: int, problem: str) -> None:
-        self.column = column
-        super().__init__(f"column {column}: {problem}")
 
 
 class _Token(NamedTuple):
@@ -53,52 +43,6 @@ def parse_expression(text: str) -> Term:
     if not text.startswith("=", start - 1):
         raise ExpressionError(start, "must begin with =")
     return fold(_Parser(list(_tokens(text, start))).finish())
-
-
-def format_expression(term: Term) -> str:
-    """Return the text that `parse_expression` reads as this term."""
-    return f"= {_format(term)}"
-
-
-def fields_of(term: Term) -> Iterator[str]:
-    """Yield the signal's fields in a term."""
-    match term:
-        case Field(name):
-            yield name
-        case Arithmetic(_, left, right):
-            yield from fields_of(left)
-            yield from fields_of(right)
-
-
-def fold(term: Term) -> Term:
-    """Return the term with what has no field in it calculated."""
-    if not isinstance(term, Arithmetic):
-        return term
-    left, right = fold(term.left), fold(term.right)
-    if not (isinstance(left, float) and isinstance(right, float)):
-        return Arithmetic(term.operator, left, right)
-    match term.operator:
-        case "+":
-            number = left + right
-        case "-":
-            number = left - right
-        case "*":
-            number = left * right
-    if abs(number) >= MOST_NUMBER:
-        raise ExpressionError(1, "must not be calculated to 2^53 or more")
-    return number
-
-
-def _format(term: Term, strength: int = 0) -> str:
-    match term:
-        case Field(name):
-            return name
-        case Arithmetic(operator, left, right):
-            own = 2 if operator == "*" else 1
-            text = f"{_format(left, own)} {operator} {_format(right, own + 1)}"
-            return f"({text})" if own < strength else text
-        case number:
-            return repr(number).removesuffix(".0")
 
 
 def _tokens(text: str, position: int) -> Iterator[_Token]:

@@ -5,9 +5,10 @@ from typing import Final, NamedTuple
 
 from config.quoting import quoted
 from rules.facts import FieldKind
-from rules.language.expressions import MOST_NUMBER, ExpressionError, parse_expression
+from rules.language.expressions import parse_expression
 from rules.language.patterns import compile_pattern
 from rules.language.place import Place
+from rules.language.terms import MOST_NUMBER, ExpressionError
 from rules.rule import Operand, Operator, Scalar
 
 MOST_CHARACTERS: Final = 200

@@ -14,8 +14,8 @@ from config.healing import RetrySettings
 from config.names import Word
 from config.quoting import quoted, shown
 from config.section import Section
-from rules.language.expressions import MOST_NUMBER
 from rules.language.place import Place
+from rules.language.terms import MOST_NUMBER
 from rules.rule import Release, Then
 
 _MOST_CHARACTERS: Final = 1_000

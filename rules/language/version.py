@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from config.durations import format_duration
-from rules.language.expressions import format_expression
+from rules.language.terms import format_expression
 from rules.rule import Arithmetic, Condition, Field, Join, Operand, Rule, Test, Then
 
 _DIGITS: Final = 12

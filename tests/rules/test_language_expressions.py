@@ -4,13 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.language.expressions import (
-    ExpressionError,
-    fields_of,
-    fold,
-    format_expression,
-    parse_expression,
-)
+from rules.language.expressions import parse_expression
+from rules.language.terms import ExpressionError, fields_of, fold, format_expression
 from rules.rule import Arithmetic, Field, Term
 
 FIELDS = st.sampled_from(["value", "baseline", "threshold", "metrics.queue_depth"]).map(Field)
