@@ -46,6 +46,14 @@ def fingerprint(template: str) -> str:
     return hashlib.sha256(template.encode()).hexdigest()[:12]
 
 
+def service_of(template: str) -> str:
+    """Return what an address may be called by: its service, or the variable that holds it."""
+    service, separator, _ = template.partition("://")
+    if separator and "$" not in service:
+        return service
+    return ", ".join(secret_values.names(template)) or "a default"
+
+
 class Courier:
     """Delivers to addresses, which are templates as in `config.secret_values`."""
 

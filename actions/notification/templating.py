@@ -11,6 +11,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedEnvironment
 
 from actions.notification.message import MOST_LISTED, Message
 from actions.notification.plain_text import MOST_SUBJECT, one_line
+from config.contacts import NotificationSettings
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,12 @@ class Templates:
         self._built_in = _environment(FOLDER)
         self._own = _environment(folder, FOLDER) if folder else self._built_in
         self._folder = folder
+
+    @classmethod
+    def of(cls, settings: NotificationSettings) -> "Templates":
+        """Return the templates that the hub file asks for; a folder may begin with `~`."""
+        folder = Path(settings.templates).expanduser() if settings.templates else None
+        return cls(folder, settings.public_url)
 
     def faults(self) -> list[str]:
         """Return what is wrong with the folder's templates, one sentence each."""

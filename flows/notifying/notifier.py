@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Final
 
 from actions.notification.delivery import Courier, load_services
@@ -72,8 +71,7 @@ class Notifier(Agent):
         self._settings = settings
         self._wake = wake
         self._now = now
-        folder = Path(settings.templates).expanduser() if settings.templates else None
-        self._templates = Templates(folder, settings.public_url)
+        self._templates = Templates.of(settings)
         self._dispatch = Dispatch(
             database,
             NoticeEvents(hub=hub),

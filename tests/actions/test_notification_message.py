@@ -79,11 +79,6 @@ def test_what_began_on_another_day_has_its_date() -> None:
     assert "since 2025-12-31 13:00 CET." in text.body
 
 
-def test_a_message_links_to_where_people_look() -> None:
-    text = _text(_notice(7), templates=Templates(None, "https://ops.example"))
-    assert text.body.splitlines()[-1] == "https://ops.example/incidents/7"
-
-
 def test_the_end_of_an_incident_says_how_long_it_lasted() -> None:
     text = _text(_notice(7, purpose="resolved", body="healthy again", resolved_at=NOW))
     assert text.subject == "[resolved] project-7 is down after 3m"
@@ -182,11 +177,13 @@ def test_a_body_keeps_its_lines_and_their_indent() -> None:
 
 
 def test_a_folder_may_have_templates_of_its_own(tmp_path: Path) -> None:
-    (tmp_path / "single.txt").write_text("Hello {{ contact }}\n\n{{ message.only.subject }}\n")
-    own = Templates(tmp_path, None)
+    (tmp_path / "single.txt").write_text(
+        "Hello {{ contact }}\n\n{{ message.only.subject }}: {{ public_url }}\n"
+    )
+    own = Templates(tmp_path, "https://ops.example")
     assert own.faults() == []
     assert _text(_notice(7), templates=own) == Text(
-        subject="Hello oncall", body="project-7 is down"
+        subject="Hello oncall", body="project-7 is down: https://ops.example"
     )
     assert _text(_notice(7), _notice(8), templates=own).subject.startswith("[warning] 2 incidents")
 
