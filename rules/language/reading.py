@@ -17,20 +17,20 @@ _MOST_RULES: Final = 1_000
 def rule_files(folders: Sequence[Path]) -> tuple[Path, ...]:
     """Return the rule files of the folders and of what is below them, in a fixed order.
 
-    Hidden files, which editors leave beside a file, are none.
+    Hidden files, which editors leave beside a file, are none. A file in place of a folder is
+    itself one, whatever its name.
     """
-    found = (path for folder in folders for path in sorted(folder.rglob("*")))
-    return tuple(dict.fromkeys(path for path in found if _is_rule_file(path)))
+    return tuple(dict.fromkeys(path for folder in folders for path in _files(folder)))
 
 
 def read_rules(folders: Sequence[Path]) -> RuleBook:
-    """Return the rules of all files.
+    """Return the rules of all files; one file can stand for a folder.
 
     Raises:
         ConfigError: with every fault of every file; also for a folder that does not exist, for a
             name that two rules have, and for more than 1,000 rules.
     """
-    missing = [folder for folder in folders if not folder.is_dir()]
+    missing = [folder for folder in folders if not folder.exists()]
     faults = [Fault(str(folder), 0, "folder", "does not exist") for folder in missing]
     files = [_read_file(path) for path in rule_files(folders)]
     names = [named for file in files for named in file.names]
@@ -62,6 +62,12 @@ def book_of(rules: Iterable[Rule]) -> RuleBook:
     """Return the rules in the order in which they are asked, and their version."""
     ordered = tuple(sorted(rules, key=lambda rule: (rule.priority, rule.name)))
     return RuleBook(rules=ordered, version=version_of(ordered))
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    if folder.is_dir():
+        return filter(_is_rule_file, sorted(folder.rglob("*")))
+    return [folder] if folder.exists() else []
 
 
 def _is_rule_file(path: Path) -> bool:

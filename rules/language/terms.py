@@ -1,6 +1,5 @@
 """Arithmetic, calculated as far as it can be, and written out again."""
 
-from collections.abc import Iterator
 from typing import Final
 
 from rules.rule import Arithmetic, Field, Term
@@ -20,16 +19,6 @@ class ExpressionError(ValueError):
 def format_expression(term: Term) -> str:
     """Return the text that `parse_expression` reads as this term."""
     return f"= {_format(term)}"
-
-
-def fields_of(term: Term) -> Iterator[str]:
-    """Yield the signal's fields in a term."""
-    match term:
-        case Field(name):
-            yield name
-        case Arithmetic(_, left, right):
-            yield from fields_of(left)
-            yield from fields_of(right)
 
 
 def fold(term: Term) -> Term:

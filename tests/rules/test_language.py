@@ -172,6 +172,11 @@ def test_hidden_files_and_other_files_are_no_rule_files(tmp_path: Path) -> None:
     assert found == ["a.yaml", "b.yml", "more/c.yaml"]
 
 
+def test_one_file_can_stand_for_a_folder() -> None:
+    book = read_rules([RULES / "library" / "memory.yaml"])
+    assert {rule.when.kinds for rule in book.rules} == {("memory",)}
+
+
 @pytest.fixture(scope="module")
 def library() -> RuleBook:
     return read_rules([RULES / "library", RULES / "learned"])

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.language.expressions import parse_expression
-from rules.language.terms import ExpressionError, fields_of, fold, format_expression
+from rules.language.terms import ExpressionError, fold, format_expression
 from rules.rule import Arithmetic, Field, Term
 
 FIELDS = st.sampled_from(["value", "baseline", "threshold", "metrics.queue_depth"]).map(Field)
@@ -59,11 +59,6 @@ def test_it_is_calculated_as_usual(text: str, value: float) -> None:
 def test_what_has_no_field_is_calculated_at_once() -> None:
     assert parse_expression("= 2 * (3 + 4)") == 14.0
     assert parse_expression("= baseline + 2 * 3") == Arithmetic("+", Field("baseline"), 6.0)
-
-
-def test_the_fields_in_it_are_known() -> None:
-    term = parse_expression("= baseline * 2 + metrics.queue_depth - 3")
-    assert list(fields_of(term)) == ["baseline", "metrics.queue_depth"]
 
 
 @pytest.mark.parametrize(
