@@ -1,0 +1,187 @@
+"""The rules in force, which follow their files: an edit takes effect within two seconds."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from config.errors import ConfigError, Fault
+from rules.durable_host import EngineError
+from rules.engine import Engine
+from rules.language.reading import read_rules, rule_files
+from rules.language.version import content_of
+from rules.rule import RuleBook
+from rules.trial import Trial
+
+DEFAULT_FOLDERS: Final = (
+    Path(__file__).resolve().parent / "library",
+    Path(__file__).resolve().parent / "learned",
+)
+LOOK_EVERY_S: Final = 0.25
+"""How often the folders are looked at; files that stay as they are for as long are read."""
+
+_MOVED: Final = "moved"
+
+Look = tuple[object, ...]
+"""What tells whether anything changed in the folders."""
+
+
+class RulesNotLoaded(EngineError):
+    """The rules have not been loaded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleChange:
+    """What became of an edit; `version` is that of the rules in force afterwards.
+
+    An edit that was not accepted has its faults; the names are those of active and shadow rules.
+    """
+
+    accepted: bool
+    version: str
+    faults: tuple[Fault, ...] = ()
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+
+OnChange = Callable[[RuleChange], Awaitable[None]]
+
+
+class LiveRules:
+    """The rules of some folders, in an engine that is exchanged whole.
+
+    An engine that was replaced works on for whoever still holds it, and is freed when nobody
+    does, so a decision is made by one version of the rules from its beginning to its end.
+    """
+
+    def __init__(self, folders: Sequence[Path] = DEFAULT_FOLDERS) -> None:
+        self.folders = tuple(folders)
+        self.fault: str | None = None
+        self._engine: Engine | None = None
+        self._seen: Look = ()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of the rules in force.
+
+        Raises:
+            RulesNotLoaded: `load` was not called, or failed.
+        """
+        if self._engine is None:
+            raise RulesNotLoaded
+        return self._engine
+
+    def load(self) -> None:
+        """Put the rules in force, after they were tried in a canary process.
+
+        Raises:
+            ConfigError: with every fault, also of an example that comes out otherwise.
+        """
+        self._seen = look(self.folders)
+        with Trial() as trial:
+            self._engine = _accepted(self.folders, trial)
+        self.fault = None
+
+    async def follow(self, on_change: OnChange) -> None:
+        """Watch the folders until cancelled, and tell of every edit what became of it.
+
+        Edits that change nothing in what the rules say are taken over in silence.
+        """
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            if await asyncio.to_thread(look, self.folders) != self._seen:
+                change = await self._take_over()
+                if change is not None:
+                    await on_change(change)
+
+    async def _take_over(self) -> RuleChange | None:
+        """Put the edited rules in force, or keep the old ones; return what there is to tell.
+
+        1. The canary process starts, and gets ready while the files are waited for.
+        2. The files are read once they stay as they are, so none is half saved.
+        3. What has changed again in the meantime is started over with, at the next look.
+        """
+        with await asyncio.to_thread(Trial) as trial:
+            settled = await self._settled()
+            try:
+                engine = await asyncio.to_thread(_accepted, self.folders, trial)
+            except ConfigError as error:
+                if await asyncio.to_thread(look, self.folders) != settled:
+                    return None
+                self._seen = settled
+                return self._refused(error)
+        if await asyncio.to_thread(look, self.folders) != settled:
+            return None
+        self._seen = settled
+        return self._exchange(engine)
+
+    async def _settled(self) -> Look:
+        before: Look | None = None
+        while (now := await asyncio.to_thread(look, self.folders)) != before:
+            before = now
+            await asyncio.sleep(LOOK_EVERY_S)
+        return now
+
+    def _refused(self, error: ConfigError) -> RuleChange:
+        self.fault = str(error)
+        return RuleChange(accepted=False, version=self.engine.book.version, faults=error.faults)
+
+    def _exchange(self, engine: Engine) -> RuleChange | None:
+        old, new = self.engine.book, engine.book
+        had_fault, self.fault = self.fault is not None, None
+        self._engine = engine
+        if old.version == new.version and not had_fault:
+            return None
+        return _difference(old, new)
+
+
+def look(folders: Sequence[Path]) -> Look:
+    """Return what changes with every file that is edited, added, removed or linked elsewhere."""
+    try:
+        return tuple((str(path), *_stat(path)) for path in (*folders, *rule_files(folders)))
+    except OSError:
+        return (_MOVED,)
+
+
+def _stat(path: Path) -> tuple[object, ...]:
+    try:
+        found = path.stat()
+    except OSError as error:
+        return (error.errno,)
+    if path.is_dir():
+        return (found.st_dev, found.st_ino)
+    return (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size)
+
+
+def _accepted(folders: Sequence[Path], trial: Trial) -> Engine:
+    """Return an engine for the rules, which a trial must have found good as they were read.
+
+    Raises:
+        ConfigError: they have faults.
+    """
+    book = read_rules(folders)
+    finding = trial.run(folders)
+    if finding.faults:
+        raise ConfigError(finding.faults)
+    if finding.version != book.version:
+        raise ConfigError([Fault("rules", 0, "rules", "changed while they were tried")])
+    try:
+        return Engine(book)
+    except EngineError as error:
+        raise ConfigError([Fault("rules", 0, "rules", str(error))]) from error
+
+
+def _difference(old: RuleBook, new: RuleBook) -> RuleChange:
+    before = {content["name"]: content for content in content_of(old.rules)}
+    after = {content["name"]: content for content in content_of(new.rules)}
+    return RuleChange(
+        accepted=True,
+        version=new.version,
+        added=tuple(sorted(after.keys() - before.keys())),
+        removed=tuple(sorted(before.keys() - after.keys())),
+        changed=tuple(
+            sorted(name for name in after.keys() & before.keys() if after[name] != before[name])
+        ),
+    )

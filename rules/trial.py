@@ -1,0 +1,111 @@
+"""A try-out of rules in a canary process: what it found, or how it died."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from config.errors import Fault
+
+TIMEOUT_S: Final = 20.0
+_ROOT: Final = Path(__file__).resolve().parent.parent
+_LAST_WORDS: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What came of a try-out; without faults the rules may be put in force."""
+
+    version: str | None
+    faults: tuple[Fault, ...]
+
+
+class Trial:
+    """A canary process, from its start to its end. It loads the program while it waits."""
+
+    def __init__(self, *, timeout_s: float = TIMEOUT_S) -> None:
+        self._timeout_s = timeout_s
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "rules.canary", "-"],
+            cwd=_ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        self.end()
+
+    def run(self, folders: Sequence[Path]) -> Finding:
+        """Try the rules of folders; a process that crashes or hangs is a fault of the rules.
+
+        Blocks, for 20 seconds at most. To be called once.
+        """
+        asked = json.dumps([str(folder.absolute()) for folder in folders]) + "\n"
+        try:
+            told, last_words = self._process.communicate(asked, timeout=self._timeout_s)
+        except subprocess.TimeoutExpired as error:
+            self.end()
+            return _died(_text(error.stdout), f"did not come to an end in {self._timeout_s:g} s")
+        lines = _lines(told)
+        code = self._process.returncode
+        if code == 0 and lines and "faults" in lines[-1]:
+            faults = tuple(Fault(**fault) for fault in lines[-1]["faults"])
+            return Finding(version=lines[-1]["version"], faults=faults)
+        return _died(told, f"{_how(code)}{_because(last_words)}")
+
+    def end(self) -> None:
+        """Kill the process if it is still there."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+
+
+def _died(told: str, how: str) -> Finding:
+    tried = [line["trying"] for line in _lines(told) if "trying" in line]
+    what = tried[-1] if tried else "its own start"
+    problem = f"the process that tried the rules {how}, while it tried {what}"
+    return Finding(version=None, faults=(Fault("rules", 0, "rules", problem),))
+
+
+def _lines(told: str) -> list[dict[str, Any]]:
+    """Return the lines that are whole; the last one of a process that died need not be."""
+    lines = []
+    for line in told.splitlines():
+        with suppress(ValueError):
+            lines.append(json.loads(line))
+    return lines
+
+
+def _how(code: int) -> str:
+    if code < 0:
+        with suppress(ValueError):
+            return f"was ended by {signal.Signals(-code).name}"
+    return f"ended with {code}"
+
+
+def _because(last_words: str) -> str:
+    words = last_words.strip().splitlines()
+    return f" ({words[-1][:_LAST_WORDS]})" if words else ""
+
+
+def _text(output: bytes | str | None) -> str:
+    if isinstance(output, bytes):
+        return output.decode(errors="replace")
+    return output or ""
