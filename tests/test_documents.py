@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from typer.main import get_command
 
+from config.action_spec import VERBS
 from config.durations import format_duration, parse_duration
 from config.hub_file import HubSettings
 from config.project_spec import ProjectSpec
@@ -24,7 +25,12 @@ from tests.documents import ROOT, rows
 README = (ROOT / "README.md").read_text()
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
 ROWS = rows("docs/configuration.md")
-A_METRIC = {"thresholds": "METRIC", "metrics": "NAME"}
+STAND_INS = {
+    "thresholds": "METRIC",
+    "metrics": "NAME",
+    "actions": "NAME",
+    "actions.NAME.parameters": "PARAMETER",
+}
 
 
 class Documented(NamedTuple):
@@ -37,21 +43,23 @@ class Documented(NamedTuple):
 def _fields(model: type[Section], prefix: str = "") -> Iterator[Documented]:
     for name, field in model.model_fields.items():
         path = f"{prefix}{field.serialization_alias or name}"
-        inner = _section_in(field.annotation)
-        if inner is None or inner is model:
+        inner = [section for section in _sections_in(field.annotation) if section is not model]
+        if not inner:
             yield Documented(path, field)
-        else:
-            stand_in = f".{A_METRIC[path]}." if path in A_METRIC else "."
-            yield from _fields(inner, f"{path}{stand_in}")
+        stand_in = f".{STAND_INS[path]}." if path in STAND_INS else "."
+        for section in inner:
+            yield from _fields(section, f"{path}{stand_in}")
 
 
-def _section_in(annotation: Any) -> type[Section] | None:
+def _sections_in(annotation: Any) -> Iterator[type[Section]]:
+    """Yield the sections of an annotation: several where a thing may be of several kinds."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
-        return annotation
-    return next(filter(None, map(_section_in, get_args(annotation))), None)
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _sections_in(inner)
 
 
-FIELDS = [*_fields(HubSettings), *_fields(ProjectSpec)]
+FIELDS = list({one.path: one for one in (*_fields(HubSettings), *_fields(ProjectSpec))}.values())
 
 
 def _commands(command: Any, name: str) -> Iterator[str]:
@@ -64,7 +72,9 @@ def _commands(command: Any, name: str) -> Iterator[str]:
 def _named(text: str) -> set[str]:
     """Return the commands in code of a text; `a b|c` stands for `a b` and `a c`."""
     found = set()
-    for words in re.findall(r"(?:`|^|run )opslore ((?:[a-z]+[|\\]*)+(?: [a-z|\\]+)?)", text, re.M):
+    for words in re.findall(
+        r"(?:`|^|run )opslore ((?:[a-z]+(?:-[a-z]+)*[|\\]*)+(?: [a-z|\\]+)?)", text, re.M
+    ):
         noun, _, verbs = words.replace("\\", "").partition(" ")
         found |= {f"opslore {noun} {verb}".strip() for verb in verbs.split("|")}
     return found
@@ -122,7 +132,7 @@ def test_there_is_no_other_variable() -> None:
 def test_every_documented_field_exists() -> None:
     fields = {path for path, _ in FIELDS}
     own = {str(field.validation_alias) for field in Settings.model_fields.values()}
-    assert set(ROWS) - fields - own == set(BUILT_IN)
+    assert set(ROWS) - fields - own == {*BUILT_IN, *VERBS}
 
 
 @pytest.mark.parametrize("documented", FIELDS, ids=lambda one: one.path)
@@ -142,6 +152,8 @@ def _default(field: FieldInfo) -> str:
             return format_duration(value)
         case None | () | {}:
             return "none"
+        case tuple(several):
+            return ", ".join(map(str, several))
         case value:
             return str(value)
 
@@ -201,13 +213,20 @@ def test_the_built_in_thresholds_are_documented() -> None:
     assert {metric: {"above": int(ROWS[metric][0])} for metric in BUILT_IN} == BUILT_IN
 
 
+def test_the_verbs_are_documented() -> None:
+    for name, verb in VERBS.items():
+        risk, undo, parameters = ROWS[name]
+        assert (risk, undo.strip("`") or None) == (verb.risk, verb.undo)
+        assert set(re.findall(r"\{(\w+)\}", parameters)) == set(verb.parameters)
+
+
 def test_the_example_of_a_projects_file_is_valid() -> None:
     examples = re.findall(r"```yaml\n(.*?)```", CONFIGURATION, re.S)
     whole = [text for text in examples if "projects:" in text]
     assert [len(read_projects_text(text, "configuration.md")) for text in whole] == [2]
 
 
-@pytest.mark.parametrize("section", ["thresholds", "metrics", "headers"])
+@pytest.mark.parametrize("section", ["thresholds", "metrics", "headers", "actions", "maintenance"])
 def test_the_examples_of_a_section_are_valid(section: str) -> None:
     (example,) = re.findall(rf"```yaml\n({section}:\n.*?)```", CONFIGURATION, re.S)
     indented = re.sub(r"(?m)^(?=.)", "    ", example)
