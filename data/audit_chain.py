@@ -60,7 +60,6 @@ class Head:
     database: UUID
     seq: int
     hash: str
-    recorded_at: datetime
 
 
 async def append(connection: Connection, rows: Sequence[NewEntry]) -> list[int]:
@@ -88,7 +87,6 @@ async def head(database: Database) -> Head | None:
         database=row["database"],
         seq=row["seq"],
         hash=row["hash"].hex(),
-        recorded_at=row["recorded_at"],
     )
 
 

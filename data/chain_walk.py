@@ -132,6 +132,14 @@ def _anchored(anchor: Anchor) -> str:
 
 
 def _removed(link: Link, expected_seq: int, previous_hash: bytes) -> Breach:
+    if link.previous_hash == previous_hash:  # nothing was there between them
+        return Breach(
+            kind="renumbered",
+            seq=expected_seq,
+            problem=f"row {expected_seq} has the number {link.seq}",
+            expected=str(expected_seq),
+            found=str(link.seq),
+        )
     last = link.seq - 1
     gone = f"row {last} is" if last == expected_seq else f"rows {expected_seq} to {last} are"
     return Breach(

@@ -12,7 +12,7 @@ RETURNING seq;
 
 -- audit_head --
 -- The newest row of the chain.
-SELECT seq, hash, recorded_at, (SELECT id FROM record_identity) AS database
+SELECT seq, hash, (SELECT id FROM record_identity) AS database
 FROM action_history ORDER BY seq DESC LIMIT 1;
 
 -- audit_hash_at --

@@ -7,11 +7,12 @@ from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from data import audit_chain
+from data import attempts, audit_chain
 from data.anchors import Anchor
+from data.attempts import NewAttempt
 from data.audit_chain import NewEntry
 from data.audit_verification import Verification, verify
 from data.database import Database
@@ -75,6 +76,9 @@ def entry(reason: str = "because") -> NewEntry:
     )
 
 
+ENTRY = entry()
+
+
 async def write(database: Database, entries: Sequence[NewEntry]) -> Anchor:
     """Begin a new chain with these entries and return the anchor of its head."""
     await tamper(database, "TRUNCATE action_history")
@@ -114,6 +118,8 @@ async def test_what_nobody_touched_is_intact(database: Database, entries: list[N
 
 @MANY
 @given(entries=ENTRIES, column=st.sampled_from(sorted(COLUMNS)), place=st.integers(0, 5))
+@example(entries=[ENTRY] * 3, column="seq", place=2)
+@example(entries=[ENTRY] * 3, column="recorded_at for ever", place=2)
 async def test_a_row_of_which_any_column_was_changed_is_named(
     database: Database, entries: list[NewEntry], column: str, place: int
 ) -> None:
@@ -123,7 +129,10 @@ async def test_a_row_of_which_any_column_was_changed_is_named(
         database, f"UPDATE action_history SET {COLUMNS[column]} WHERE seq = %(seq)s", seq=seq
     )
     found = await verify(database, [])
-    assert told(found) == [("removed" if column == "seq" else "changed", seq)]
+    kind = "changed"
+    if column == "seq":
+        kind = "removed" if seq < len(entries) else "renumbered"
+    assert told(found) == [(kind, seq)]
     assert found.breaches[0].expected != found.breaches[0].found
 
 
@@ -313,14 +322,25 @@ async def test_a_guard_that_was_taken_away_is_named(
 
 async def test_an_attempt_whose_row_is_gone_is_named(database: Database) -> None:
     """It needs no anchor: the attempt itself remembers."""
-    await database.execute(
-        "INSERT INTO action_attempts (id, project, action, risk, purpose, state, requested_by,"
-        " reason) VALUES (%(id)s, 'a', 'restart', 'disruptive', 'heal', 'pending', 'h', 'r')",
-        {"id": UUID(int=7)},
+    new = NewAttempt(
+        id=UUID(int=7),
+        incident_id=None,
+        project="a",
+        action="restart",
+        risk="disruptive",
+        purpose="by_hand",
+        state="pending",
+        requested_by="ann",
+        reason="it hangs",
     )
+    async with database.transaction() as connection:
+        assert await attempts.request(connection, new)
+        await attempts.decide(connection, new.id, approve=False, by="bob", reason="it works")
+    assert (await verify(database, [])).breaches == ()
+    await tamper(database, "DELETE FROM action_history WHERE seq = 2")
     (breach,) = (await verify(database, [])).breaches
     assert breach.kind == "unaccounted"
     assert breach.problem == (
-        "attempt 00000000-0000-0000-0000-000000000007 (restart of a) is pending,"
+        "attempt 00000000-0000-0000-0000-000000000007 (restart of a) is rejected,"
         " and no row says how it came to be"
     )
