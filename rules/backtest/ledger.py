@@ -42,7 +42,8 @@ class Ledger:
         self._helped_at: dict[tuple[str, str], datetime] = {}
         self._under_way: dict[str, dict[tuple[int | None, str], datetime]] = defaultdict(dict)
         self._healed: deque[tuple[datetime, str]] = deque()
-        self._views: dict[str, list[ActionView]] = defaultdict(list)
+        self._views: list[ActionView] = []
+        self._views_of: dict[str, list[ActionView]] = defaultdict(list)
 
     def begin(
         self,
@@ -72,13 +73,14 @@ class Ledger:
             self._helped_at[project, action] = at
 
     def show(self, view: ActionView) -> None:
-        """Keep an act as the rules see it."""
-        self._views[view.project].append(view)
+        """Keep an act as the rules see it from now on."""
+        self._views.append(view)
+        self._views_of[view.project].append(view)
 
-    def views(self, projects: Sequence[str] | None, since: datetime) -> list[ActionView]:
-        """Return the acts on some projects, or on all, in the states they came to."""
-        names = self._views if projects is None else projects
-        return [view for name in names for view in self._views.get(name, ()) if view.at >= since]
+    def views(self, project: str | None, since: datetime) -> list[ActionView]:
+        """Return the acts since an instant on a project, or on all, in the states they came to."""
+        views = self._views if project is None else self._views_of.get(project, [])
+        return views[bisect_left(views, since, key=lambda view: view.at) :]
 
     def in_the_way(
         self,

@@ -17,12 +17,14 @@ class Reach:
 
     `within` is how far back facts of a type are looked for; a type that is missing is not looked
     for at all. Of the types in `own_project` only the facts of the incident's project matter.
+    `fields` are those of the signal that any of the rules asks for.
     `ages` are those at which a rule begins or ceases to hold, in order.
     """
 
     within: Mapping[FactType, timedelta]
     own_project: frozenset[FactType]
     joins: tuple[Join, ...]
+    fields: frozenset[str]
     ages: tuple[timedelta, ...]
     by_the_clock: bool
 
@@ -50,6 +52,7 @@ def reach_of(book: RuleBook, kind: str) -> Reach:
         ),
         joins=joins,
         ages=tuple(sorted(ages)),
+        fields=frozenset({"kind", "project"}.union(*map(_fields, rules))),
         by_the_clock=any(_CLOCK & set(_fields(rule)) for rule in rules),
     )
 
@@ -81,6 +84,7 @@ def _fields(rule: Rule) -> Iterator[str]:
             yield test.field
             yield from _in_operand(test.operand)
     for join in rule.joins:
+        yield from (*join.same, *join.differs)
         for test in join.when:
             yield from _in_operand(test.operand)
 

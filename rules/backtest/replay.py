@@ -11,9 +11,10 @@ from data.past import Past, PastAttempt, PastIncident
 from rules.backtest.course import Course, Ruling, Try
 from rules.backtest.ledger import Ledger
 from rules.backtest.outcomes import Outcomes
-from rules.backtest.standings import Stand, stand_of
+from rules.backtest.standings import Stand, Standings
 from rules.backtest.world import World
 from rules.engine import Engine
+from rules.facts import Signal
 from rules.policy import Standing, Verdict
 from rules.projection import ActionView, signal_of
 from rules.rule import RuleBook
@@ -52,6 +53,7 @@ class _Simulation:
         self._settings = settings
         self._world = World(past, engine.book)
         self._ledger = Ledger(settings, self._world.fleet_size)
+        self._standings = Standings(self._world, self._ledger, settings)
         self._outcomes = Outcomes(past, settings.approval_expires)
         self._verdicts: dict[tuple[Standing, ...], Verdict] = {}
         self._left_to: dict[int, PastIncident] = {}
@@ -134,40 +136,52 @@ class _Simulation:
         stands = self._stands(course, now)
         verdict, chosen = self._verdict(stands)
         if verdict.reason == "no_rule" and now < incident.opened_at + self._settings.grace:
-            course.note(Ruling(at=now, step="wait", reason="gathering_facts"))
-            self._look_at(incident.opened_at + self._settings.grace, course)
+            self._gather(course, verdict, now)
             return
         course.note(_ruling(verdict, chosen, now))
         self._look_at(self._follow(course, verdict, chosen, now), course)
 
+    def _gather(self, course: Course, verdict: Verdict, now: datetime) -> None:
+        """Wait for facts; where none comes in, the rules will not say anything else."""
+        course.note(Ruling(at=now, step="wait", reason="gathering_facts"))
+        until = course.incident.opened_at + self._settings.grace
+        change = self._world.next_change(course.incident, now)
+        if change is not None and change <= until:
+            self._look_at(until, course)
+            return
+        ended_at = course.incident.resolved_at
+        if until < self._past.until and (ended_at is None or ended_at > until):
+            course.note(_ruling(verdict, None, until))
+        self._look_at(change, course)
+
     def _stands(self, course: Course, now: datetime) -> list[Stand]:
         world, incident = self._world, course.incident
-        reach = world.reach(incident.kind).within.get("action")
-        acts = self._ledger.views(None, now - reach) if reach else ()
+        acts = self._acts(incident, now)
         signal = signal_of(
             world.incident(incident, now),
             world.project(incident, now),
             now,
             attempts=sum(one.finished_at <= now for one in course.tries),
         )
-        matches = self._engine.match(signal, world.facts(incident, now, acts))
-        stands = [
-            stand_of(
-                match,
-                course,
-                now,
-                world=world,
-                ledger=self._ledger,
-                settings=self._settings,
-            )
-            for match in matches
-        ]
+        asked_for = world.reach(incident.kind).fields
+        fields = {name: held for name, held in signal.fields.items() if name in asked_for}
+        facts = world.facts(incident, now, acts)
+        matches = self._engine.match(Signal(at=now, fields=fields), facts)
+        stands = [self._standings.of(match, course, now) for match in matches]
         for stand in stands:
             course.matched.setdefault(stand.rule.name)
             if stand.rule.name in self._shadow and stand.rule.name not in course.shadow:
                 alone = self._decide([stand.standing])
                 course.shadow[stand.rule.name] = _ruling(alone, stand, now)
         return [stand for stand in stands if stand.rule.name not in self._shadow]
+
+    def _acts(self, incident: PastIncident, now: datetime) -> list[ActionView]:
+        reach = self._world.reach(incident.kind)
+        within = reach.within.get("action")
+        if within is None:
+            return []
+        project = incident.project if "action" in reach.own_project else None
+        return self._ledger.views(project, now - within)
 
     def _verdict(self, stands: Sequence[Stand]) -> tuple[Verdict, Stand | None]:
         verdict = self._decide([stand.standing for stand in stands])
