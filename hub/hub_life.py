@@ -6,16 +6,24 @@ import resource
 from collections.abc import Iterable
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
+from functools import partial
 
-from data import events, migrations, partitions
+from rules.live_rules import LiveRules
+
+from actions.carrier import Carrier
+from config.errors import ConfigError
+from data import events, migrations, notices, partitions
 from data.bus import Bus
 from data.database import Database, DatabaseError, DatabaseUnavailable
 from data.events import EventKind, NewEvent
 from data.first_contact import first_contact
 from data.hub_name import HubName
+from data.notices import NewNotice
 from flows.flow_runs.runs import FlowRuns
 from flows.polling.payloads import redaction
-from hub.assembly import REGISTRY_CHANNEL, HubParts, HubPlan, assemble
+from hub.approval_access import approval_links
+from hub.approval_pages import ApprovalPages
+from hub.assembly import CHANNELS, HubParts, HubPlan, assemble
 from hub.lasting_key import lasting_key
 from hub.self_report import SelfReport
 
@@ -41,12 +49,24 @@ async def run_hub(plan: HubPlan, stop: asyncio.Event) -> None:
         await migrations.migrate(database)
         await partitions.create_now(database)
         held = await stack.enter_async_context(HubName(plan.database_url, plan.name))
-        bus = await stack.enter_async_context(Bus(plan.database_url, REGISTRY_CHANNEL))
+        bus = await stack.enter_async_context(Bus(plan.database_url, *CHANNELS))
         runs = FlowRuns(plan.prefect_api_url, held.name)
         await runs.start()
         stack.push_async_callback(runs.stop)
-        parts = assemble(plan, held.name, database=database, bus=bus, runs=runs)
-        await stack.enter_async_context(SelfReport(plan.hub.listen, held.name, parts.vitals))
+        links = approval_links(plan.settings, plan.hub)
+        carrier = Carrier(add_notice=partial(_keep_notice, database))
+        parts = assemble(
+            plan,
+            held.name,
+            database=database,
+            bus=bus,
+            runs=runs,
+            rules=_rules_in_force(plan),
+            carrier=await stack.enter_async_context(carrier),
+            links=links,
+        )
+        pages = ApprovalPages(database, links)
+        await stack.enter_async_context(SelfReport(plan.hub.listen, held.name, parts.vitals, pages))
         await _tell(database, held.name, "HubStarted")
         await _work_until((stop, held.lost), parts, runs)
         await _tell(database, held.name, "HubStopped")
@@ -84,6 +104,22 @@ async def _work_until(ends: Iterable[asyncio.Event], parts: HubParts, runs: Flow
         task.cancel()
     with suppress(asyncio.CancelledError):
         await working
+
+
+def _rules_in_force(plan: HubPlan) -> LiveRules:
+    """Return the rules of the files; where these are broken, watching goes on without rules."""
+    rules = LiveRules(plan.settings.rule_folders)
+    try:
+        rules.load()
+    except ConfigError as error:
+        for fault in error.faults:
+            logger.error("no rule is in force: %s", fault)
+    return rules
+
+
+async def _keep_notice(database: Database, notice: NewNotice) -> None:
+    async with database.transaction() as connection:
+        await notices.add(connection, [notice])
 
 
 async def _tell(database: Database, hub: str, kind: EventKind) -> None:

@@ -106,7 +106,7 @@ class Then:
     approval: Literal["required", "not_required", "by_risk"] = "by_risk"
     retry: RetrySettings | None = None
     verify_within: timedelta | None = None
-    undo: bool = False
+    undo: bool = True
     release: Release | None = None
     cooldown: timedelta | None = None
     reason: str | None = None

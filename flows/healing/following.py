@@ -6,7 +6,7 @@ from data import attempts, events, incidents
 from data.attempts import Attempt
 from data.circumstances import Circumstances
 from data.database import Connection
-from flows.healing import healing_events, requests, telling
+from flows.healing import healing_events, new_attempts, telling
 from flows.healing.candidates import Candidate
 from flows.healing.deciding import Decision
 from flows.healing.means import AT_ONCE, LATER, SOON, Look, Means, until
@@ -78,7 +78,7 @@ async def _request_undo(
     spec = owner.actions.get(str(last.plan["undo"])) if owner else None
     if spec is None:
         return None
-    return await attempts.request(connection, requests.to_undo(last, spec, hub=means.hub))
+    return await attempts.request(connection, new_attempts.to_undo(last, spec, hub=means.hub))
 
 
 def _asks_for_undo(attempt: Attempt) -> bool:
@@ -104,7 +104,7 @@ async def _request(
     """Ask for the next attempt; where it is for several incidents, leave the others to it."""
     chosen = decision.candidate
     assert chosen is not None
-    new = requests.by_rule(around, decision, means.settings, hub=means.hub)
+    new = new_attempts.by_rule(around, decision, means.settings, hub=means.hub)
     attempt = await attempts.request(connection, new)
     if attempt is None:  # another incident asked for the same a moment ago
         return SOON

@@ -7,7 +7,7 @@ from data.attempts import Attempt
 from data.circumstances import Circumstances
 from data.notices import NewNotice
 from flows import incident_events
-from flows.healing import requests, under_way
+from flows.healing import new_attempts, under_way
 from flows.healing.means import AT_ONCE, LATER, Log, Look, Means, until
 
 MOST_RELEASES: Final = 3
@@ -45,7 +45,7 @@ async def _finish(means: Means, around: Circumstances, attempt: Attempt, log: Lo
 async def _release(means: Means, around: Circumstances, log: Log) -> Look:
     """End what was done, as a pause, when it is time; not while the same trouble is back."""
     held = next((one for one in reversed(around.attempts) if _holds(one)), None)
-    after = requests.release_after(held) if held else None
+    after = new_attempts.release_after(held) if held else None
     if held is None or after is None or around.incident.resolved_at is None:
         return None
     tries = [one for one in around.attempts if one.undoes == held.id]
@@ -59,7 +59,7 @@ async def _release(means: Means, around: Circumstances, log: Log) -> Look:
     if release is None or _is_back(around):
         return LATER if release else None
     async with means.database.transaction() as connection:
-        new = requests.to_release(held, release, hub=means.hub)
+        new = new_attempts.to_release(held, release, hub=means.hub)
         attempt = await attempts.request(connection, new)
     return AT_ONCE if attempt else LATER
 

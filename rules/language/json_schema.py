@@ -153,7 +153,7 @@ def _then() -> Schema:
         "verify": closed(
             {"within": duration("How long the project has to be well again.")}, required=["within"]
         ),
-        "undo": {"type": "boolean", "default": False, "description": "When all attempts failed."},
+        "undo": {"type": "boolean", "default": True, "description": "When all attempts failed."},
         "release": closed(ending, required=["action", "after"]),
         "cooldown": duration("Not again on the same project before, once it helped."),
         "suppress": text("Do nothing, for this reason."),

@@ -84,7 +84,7 @@ class ThenSection(Section):
     approval: Literal["required", "not_required", "by_risk"] = "by_risk"
     retry: RetrySettings | None = None
     verify: VerifySection | None = None
-    undo: bool = False
+    undo: bool = True
     release: ReleaseSection | None = None
     cooldown: Annotated[Duration, limits("0s", "7d")] | None = None
     suppress: _Reason | None = None

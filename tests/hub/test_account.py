@@ -182,10 +182,28 @@ def test_an_agent_that_failed_is_an_error_of_the_run() -> None:
     assert not whole.is_good
 
 
-def test_a_run_is_good_when_all_was_noticed_and_nothing_failed() -> None:
-    assert account(fault(), event()).is_good
+def healed(at_s: float = 11) -> tuple[Event, Event]:
+    step = {"purpose": "heal", "attempt_id": "1", "rule": "r", "rules_version": "v"}
+    return (
+        event("ActionRequested", at_s=at_s, action="restart", **step),
+        event("ActionVerified", at_s=at_s + 1, action="restart", **step),
+    )
+
+
+def test_a_run_is_good_when_all_was_noticed_and_answered_and_nothing_failed() -> None:
+    assert account(fault(), event(), *healed()).is_good
     assert account().is_good
     assert not account(fault()).is_good
+
+
+def test_a_fault_that_nothing_healed_makes_a_run_bad() -> None:
+    whole = account(fault(), event(), event("Escalated", at_s=12))
+    assert (whole.unanswered, whole.is_good) == (1, False)
+
+
+def test_what_no_rule_covers_is_answered_by_telling_a_person() -> None:
+    whole = account(fault("tangled"), anomaly("queue_depth"), event("Escalated", at_s=12))
+    assert (whole.unanswered, whole.is_good) == (0, True)
 
 
 def test_a_false_alarm_does_not_make_a_run_bad() -> None:
@@ -208,5 +226,8 @@ def test_as_json_it_has_the_documented_keys_and_iso_instants() -> None:
     assert written["seconds"] == 60.0
     noticed, missed = written["faults"]
     assert noticed.keys() == missed.keys() == documented["opslore demo / each of its faults"]
+    assert (
+        noticed["healing"].keys() == documented["opslore demo / its healing"]
+    )
     assert noticed["detected_at"] == "2026-01-01T12:00:10.500000+00:00"
     assert (missed["detected_at"], missed["event_id"], missed["cleared_at"]) == (None, None, None)
