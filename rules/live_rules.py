@@ -9,7 +9,7 @@ from typing import Final
 from config.errors import ConfigError, Fault
 from rules.durable_host import EngineError
 from rules.engine import Engine
-from rules.language.reading import read_rules, rule_files
+from rules.language.reading import book_of, read_rules, rule_files
 from rules.language.version import content_of
 from rules.rule import RuleBook
 from rules.trial import Trial
@@ -25,10 +25,6 @@ _MOVED: Final = "moved"
 
 Look = tuple[object, ...]
 """What tells whether anything changed in the folders."""
-
-
-class RulesNotLoaded(EngineError):
-    """The rules have not been loaded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,36 +48,31 @@ OnChange = Callable[[RuleChange], Awaitable[None]]
 class LiveRules:
     """The rules of some folders, in an engine that is exchanged whole.
 
-    An engine that was replaced works on for whoever still holds it, and is freed when nobody
-    does, so a decision is made by one version of the rules from its beginning to its end.
+    There is an engine from the beginning, without a rule until `load` has succeeded. One that was
+    replaced works on for whoever still holds it, and is freed when nobody does, so a decision is
+    made by one version of the rules from its beginning to its end. `fault` says what is wrong
+    with the files as they are now.
     """
 
     def __init__(self, folders: Sequence[Path] = DEFAULT_FOLDERS) -> None:
         self.folders = tuple(folders)
         self.fault: str | None = None
-        self._engine: Engine | None = None
+        self.engine = Engine(book_of(()))
         self._seen: Look = ()
 
-    @property
-    def engine(self) -> Engine:
-        """The engine of the rules in force.
-
-        Raises:
-            RulesNotLoaded: `load` was not called, or failed.
-        """
-        if self._engine is None:
-            raise RulesNotLoaded
-        return self._engine
-
     def load(self) -> None:
-        """Put the rules in force, after they were tried in a canary process.
+        """Put the rules in force, after they were tried in a canary process; blocks.
 
         Raises:
             ConfigError: with every fault, also of an example that comes out otherwise.
         """
         self._seen = look(self.folders)
-        with Trial() as trial:
-            self._engine = _accepted(self.folders, trial)
+        try:
+            with Trial() as trial:
+                self.engine = _accepted(self.folders, trial)
+        except ConfigError as error:
+            self.fault = str(error)
+            raise
         self.fault = None
 
     async def follow(self, on_change: OnChange) -> None:
@@ -131,7 +122,7 @@ class LiveRules:
     def _exchange(self, engine: Engine) -> RuleChange | None:
         old, new = self.engine.book, engine.book
         had_fault, self.fault = self.fault is not None, None
-        self._engine = engine
+        self.engine = engine
         if old.version == new.version and not had_fault:
             return None
         return _difference(old, new)
