@@ -38,8 +38,8 @@ class NewNotice:
 class Notice:
     """A recorded notice, with how its incident stands; `attempts` counts the one under way.
 
-    `expires_at` is until when the attempt that it asks about may be decided. `delivered` are
-    the addresses that took it, as fingerprints. At most one of `sent_at`, `given_up_at` and
+    `attempt_state` and `expires_at` are those of the attempt that it asks about. `delivered`
+    are the addresses that took it, as fingerprints. At most one of `sent_at`, `given_up_at` and
     `left_out_at` is set.
     """
 
@@ -66,6 +66,7 @@ class Notice:
     opened_at: datetime | None
     resolved_at: datetime | None
     acknowledged_by: str | None
+    attempt_state: str | None
     expires_at: datetime | None
 
 
@@ -105,7 +106,10 @@ class DeliveryOutcome:
 
 
 async def add(connection: Connection, notices: Sequence[NewNotice]) -> list[int]:
-    """Record notices inside the caller's transaction and return their numbers."""
+    """Record notices inside the caller's transaction and return their numbers.
+
+    A step of a chain that still waits to be told to a contact is not added once more.
+    """
     if not notices:
         return []
     given = [{**asdict(one), "attempt_id": _text(one.attempt_id)} for one in notices]
@@ -123,7 +127,7 @@ async def add_resolved(connection: Connection, now: datetime) -> list[int]:
 
 
 async def waiting(database: Database, *, limit: int = 20_000) -> list[Waiting]:
-    """Return what is not sent yet, oldest first."""
+    """Return what is not sent yet, critical first, then oldest."""
     rows = await database.fetch_all(_SQL["waiting_notices"], {"limit": limit})
     return [Waiting(**row) for row in rows]
 

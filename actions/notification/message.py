@@ -96,19 +96,33 @@ class Message:
 def compose(
     notices: Sequence[Notice], zone: ZoneInfo, now: datetime, link_for: LinkFor = no_link
 ) -> Message:
-    """Lay together what is said of one incident; its end, if among it, is all that is said."""
+    """Lay together what is said of one incident; its end, if among it, is all that is said.
+
+    A question that was decided or has expired meanwhile is asked no more, only mentioned.
+    """
     over = {one.incident_id for one in notices if one.purpose == "resolved"}
     resolved = [one for one in notices if one.incident_id in over and one.incident_id is not None]
     rest = [one for one in notices if one not in resolved]
-    asked = [one for one in rest if one.purpose == "approval"]
+    asked = [one for one in rest if _is_question(one)]
+    told = [_mention(one) for one in rest if not _is_question(one)]
     return Message(
-        problems=_entries((one for one in rest if one.purpose != "approval"), zone, now),
+        problems=_entries(told, zone, now),
         resolved=_entries(resolved, zone, now),
         approvals=tuple(
             replace(entry, link=_link(entry, asked, link_for))
             for entry in _entries(asked, zone, now)
         ),
     )
+
+
+def _is_question(one: Notice) -> bool:
+    return one.purpose == "approval" and one.attempt_state in {None, "pending"}
+
+
+def _mention(one: Notice) -> Notice:
+    if one.purpose != "approval":
+        return one
+    return replace(one, subject=f"{one.subject} ({one.attempt_state})", body="")
 
 
 def _link(entry: Entry, asked: Sequence[Notice], link_for: LinkFor) -> str | None:
@@ -127,7 +141,7 @@ def _link(entry: Entry, asked: Sequence[Notice], link_for: LinkFor) -> str | Non
 def _entries(notices: Iterable[Notice], zone: ZoneInfo, now: datetime) -> tuple[Entry, ...]:
     together: dict[object, list[Notice]] = {}
     for one in notices:
-        key = one.attempt_id if one.purpose == "approval" else one.incident_id
+        key = one.attempt_id if _is_question(one) else one.incident_id
         together.setdefault(("alone", one.id) if key is None else key, []).append(one)
     of_one = sorted(together.values(), key=_worst_then_oldest)
     return tuple(_entry(notices, zone, now) for notices in of_one)

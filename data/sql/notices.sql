@@ -1,5 +1,5 @@
 -- add_notices --
--- Add notices in the order given.
+-- Add notices in the order given; a step that is told again is not while it waits to be told.
 INSERT INTO notices
     (contact, purpose, severity, subject, body, incident_id, attempt_id, project, due_at)
 SELECT contact, purpose, severity, subject, body, incident_id, attempt_id, project,
@@ -8,6 +8,12 @@ FROM ROWS FROM (jsonb_to_recordset(%(notices)s) AS
      (contact text, purpose text, severity text, subject text, body text, incident_id bigint,
       attempt_id uuid, project text, due_at timestamptz)) WITH ORDINALITY AS given
      (contact, purpose, severity, subject, body, incident_id, attempt_id, project, due_at, place)
+WHERE purpose <> 'escalation' OR NOT EXISTS (
+    SELECT FROM notices AS waiting
+    WHERE waiting.incident_id = given.incident_id AND waiting.contact = given.contact
+      AND waiting.purpose = 'escalation' AND waiting.severity = given.severity
+      AND waiting.sent_at IS NULL AND waiting.given_up_at IS NULL
+      AND waiting.left_out_at IS NULL)
 ORDER BY place
 RETURNING id;
 
@@ -31,7 +37,7 @@ ON CONFLICT (incident_id, contact) WHERE purpose = 'resolved' DO NOTHING
 RETURNING incident_id;
 
 -- waiting_notices --
--- What is not sent yet, oldest first; `told`: the contact may know of the incident already.
+-- What is not sent yet, critical first, then oldest; `told`: the contact may know of the incident already.
 SELECT id, contact, purpose, severity, incident_id, project, subject, due_at, attempts,
        coalesce(leased_until > now(), false) AS leased,
        purpose = 'resolved' AND EXISTS (
@@ -41,7 +47,7 @@ SELECT id, contact, purpose, severity, incident_id, project, subject, due_at, at
              AND earlier.attempts > 0) AS told
 FROM notices
 WHERE sent_at IS NULL AND given_up_at IS NULL AND left_out_at IS NULL
-ORDER BY id LIMIT %(limit)s;
+ORDER BY severity = 'critical' DESC, id LIMIT %(limit)s;
 
 -- last_sent --
 -- When each of these contacts was told something last.
@@ -70,7 +76,7 @@ SELECT notices.id, contact, notices.purpose, notices.severity, subject, body,
        notices.incident_id, attempt_id, notices.project, incidents.kind, created_at, due_at,
        group_id, notices.leased_by, attempts, delivered, last_error, sent_at,
        given_up_at, left_out_at, opened_at, resolved_at, acknowledged_by,
-       action_attempts.expires_at
+       action_attempts.state AS attempt_state, action_attempts.expires_at
 FROM notices LEFT JOIN incidents ON incidents.id = notices.incident_id
 LEFT JOIN action_attempts ON action_attempts.id = attempt_id
 WHERE group_id = %(group_id)s ORDER BY notices.id;
@@ -104,7 +110,7 @@ SELECT notices.id, contact, notices.purpose, notices.severity, subject, body,
        notices.incident_id, attempt_id, notices.project, incidents.kind, created_at, due_at,
        group_id, notices.leased_by, attempts, delivered, last_error, sent_at,
        given_up_at, left_out_at, opened_at, resolved_at, acknowledged_by,
-       action_attempts.expires_at
+       action_attempts.state AS attempt_state, action_attempts.expires_at
 FROM notices LEFT JOIN incidents ON incidents.id = notices.incident_id
 LEFT JOIN action_attempts ON action_attempts.id = attempt_id
 WHERE (%(incident_id)s::bigint IS NULL OR notices.incident_id = %(incident_id)s)

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 CYCLE_S: Final = 60.0
 LOOK_ANYWAY_S: Final = 10.0
 _LEASE_BEYOND_TIMEOUT: Final = timedelta(seconds=15)
-_STOP_WITHIN_S: Final = 3.0
+STOP_WITHIN_S: Final = 3.0
 _SHORTEST_WAIT_S: Final = 0.01
 
 
@@ -94,7 +94,7 @@ class Notifier(Agent):
             await asyncio.to_thread(load_services)
 
     async def stop(self) -> None:
-        await self._dispatch.drain(_STOP_WITHIN_S)
+        await self._dispatch.drain(STOP_WITHIN_S)
 
     def cycle_name(self, now: datetime) -> str:
         return f"notify {now:%H:%M:%S}"

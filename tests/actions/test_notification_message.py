@@ -1,5 +1,6 @@
 """What a message says: one thing in full, many in short, and nothing that passes for ours."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ def _notice(number: int, **changed: Any) -> Notice:
         "opened_at": NOW - timedelta(minutes=3),
         "resolved_at": None,
         "acknowledged_by": None,
+        "attempt_state": None,
         "expires_at": None,
         **changed,
     }
@@ -124,6 +126,13 @@ def test_a_question_has_the_link_of_its_contact() -> None:
     for notices in (asked, asked[1:]):
         text = BUILT_IN.render(compose(notices, BERLIN, NOW, link_for), "oncall")
         assert link in map(str.strip, text.body.splitlines())
+
+
+def test_a_question_that_was_decided_meanwhile_is_not_asked() -> None:
+    asked = replace(_approval(8, uuid4()), attempt_state="rejected")
+    text = _text(asked)
+    assert text.subject == "[warning] restart it? (rejected)"
+    assert "opslore approvals approve" not in text.body
 
 
 def test_one_incident_told_again_and_again_is_one_entry() -> None:

@@ -124,6 +124,17 @@ async def test_a_claim_that_was_lost_only_tells_of_what_was_sent(database: Datab
     assert await _record(database, lost, DeliveryOutcome(id=one, outcome="sent")) == [one]
 
 
+async def test_a_step_that_still_waits_to_be_told_is_not_added_again(database: Database) -> None:
+    incident = await _incident(database)
+    (one,) = await _add(database, _new(incident_id=incident))
+    assert await _add(database, _new(incident_id=incident)) == []
+    assert len(await _add(database, _new(incident_id=incident, severity="critical"))) == 1
+    assert len(await _add(database, _new(incident_id=incident, purpose="suggestion"))) == 1
+    claimed = await _claim(database, [one])
+    await _record(database, claimed, DeliveryOutcome(id=one, outcome="sent"))
+    assert len(await _add(database, _new(incident_id=incident))) == 1
+
+
 async def test_the_end_is_told_once_to_each_who_was_told(database: Database) -> None:
     incident = await _incident(database)
     await _add(
@@ -160,4 +171,5 @@ async def test_an_end_knows_whether_its_beginning_may_be_known(
     if tried:
         await _claim(database, ids)
     await _resolve(database)
-    assert [one.told for one in await notices.waiting(database)] == [False, tried]
+    told = {one.purpose: one.told for one in await notices.waiting(database)}
+    assert told == {"escalation": False, "resolved": tried}

@@ -19,6 +19,7 @@ from data.incidents import Problem, Solved
 from data.notices import CHANNEL, NewNotice, Notice
 from data.records import Severity
 from flows.flow_runs.cycle import Cycle
+from flows.notifying import notifier
 from flows.notifying.notifier import Notifier
 from tests.inbox import Inbox
 from tests.programs import eventually
@@ -69,12 +70,12 @@ class Desk:
             **changed,
         )
 
-    async def look(self, *notifiers: Notifier) -> None:
+    async def look(self, *hubs: Notifier) -> None:
         """Let hubs look once and wait until what they send has arrived or failed."""
-        for notifier in notifiers or (self.notifier,):
-            await notifier.look(CYCLE)
-        for notifier in notifiers or (self.notifier,):
-            await notifier.stop()
+        for one in hubs or (self.notifier,):
+            await one.look(CYCLE)
+        for one in hubs or (self.notifier,):
+            await one.stop()
 
     async def after(self, wait: timedelta) -> None:
         """Let time pass, and give news the time in which more would join it."""
@@ -125,9 +126,12 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(database: Database) -> AsyncIterator[Desk]:
+async def desk(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
+    monkeypatch.setattr(notifier, "STOP_WITHIN_S", 30.0)  # a test waits for what is under way
     async with Inbox() as oncall, Inbox() as lead:
-        yield Desk(database, oncall, lead)
+        desk = Desk(database, oncall, lead)
+        await desk.notifier.start()
+        yield desk
 
 
 async def test_the_first_step_is_told_after_the_group_wait(desk: Desk) -> None:
@@ -379,7 +383,7 @@ async def test_it_wakes_as_soon_as_there_is_something_to_tell(
     """With the real clock and the real bus: the whole agent."""
     settings = SETTINGS.model_copy(update={"group_wait": 0.1 * SECOND})
     async with Bus(database_url, CHANNEL) as bus:
-        notifier = Notifier(
+        agent = Notifier(
             "h",
             desk.database,
             desk.contacts,
@@ -387,8 +391,8 @@ async def test_it_wakes_as_soon_as_there_is_something_to_tell(
             wake=bus.listener(CHANNEL),
             environ={"ONCALL_URL": desk.oncall.url},
         )
-        await notifier.start()
-        working = asyncio.create_task(notifier.handle(CYCLE))
+        await agent.start()
+        working = asyncio.create_task(agent.handle(CYCLE))
         await asyncio.sleep(0.3)
         desk.time.now = datetime.now(UTC)
         began = asyncio.get_running_loop().time()
@@ -399,4 +403,4 @@ async def test_it_wakes_as_soon_as_there_is_something_to_tell(
         working.cancel()
         with suppress(asyncio.CancelledError):
             await working
-        await notifier.stop()
+        await agent.stop()
