@@ -9,19 +9,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rules.language.loader import load_rules
 
 from config.hub_file import read_hub
 from config.settings import Settings
 from hub.commands.moments import read_moment
 from hub.commands.outcome import AsJson, print_json, print_line, print_table, run
+from hub.commands.rule_sources import read_places
 from hub.record_access import open_record
 from rules.backtest import backtest as backtests
 from rules.backtest.backtest import Backtest
 from rules.backtest.compare import CHANGES, Comparison
 from rules.backtest.fidelity import Fidelity
 from rules.backtest.outcomes import ASSUMPTION
-from rules.rule import RuleBook
 
 _MOST_MISSES = 10
 
@@ -36,7 +35,7 @@ _CHANGES: Mapping[str, str] = {
 
 
 def backtest(
-    rules: Annotated[Path, typer.Argument(exists=True, help="A file of rules, or a folder.")],
+    rules: Annotated[Path, typer.Argument(help="A file of rules, or a folder.")],
     since: Annotated[
         datetime,
         typer.Option(parser=read_moment, metavar="WHEN", help="So long ago, or an instant."),
@@ -46,7 +45,7 @@ def backtest(
         typer.Option(parser=read_moment, metavar="WHEN", help="So long ago, or an instant."),
     ] = "0s",  # type: ignore[assignment]
     compare: Annotated[
-        Path | None, typer.Option(exists=True, help="Other rules, to compare these with.")
+        Path | None, typer.Option(help="Other rules, to compare these with.")
     ] = None,
     project: Annotated[str | None, typer.Option(help="Tell only of this project.")] = None,
     *,
@@ -55,8 +54,8 @@ def backtest(
     """Replay recorded incidents through rules: what they would have done, beside what was done."""
     settings = Settings()
     healing = read_hub(settings.hub_file).healing
-    book, in_force = load_rules([rules]), _in_force(settings)
-    other = load_rules([compare]) if compare else None
+    book, in_force = read_places([rules], settings), read_places([], settings)
+    other = read_places([compare], settings) if compare else None
     started = time.monotonic()
 
     async def work() -> Backtest:
@@ -152,12 +151,6 @@ def _show_fidelity(found: Fidelity) -> None:
     more = sum(found.why.values()) - _MOST_MISSES
     if more > 0:
         print_line(f"  and {more:,} more, see --json")
-
-
-def _in_force(settings: Settings) -> RuleBook | None:
-    folders = [settings.rules_folder / name for name in ("library", "learned")]
-    there = [folder for folder in folders if folder.is_dir()]
-    return load_rules(there) if there else None
 
 
 def _day(instant: datetime) -> str:

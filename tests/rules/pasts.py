@@ -3,8 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from rules.engine import Engine
-
 from config.healing import HealingSettings
 from config.projects_file import validate_project
 from data.past import (
@@ -17,6 +15,7 @@ from data.past import (
 )
 from rules.backtest.course import Course
 from rules.backtest.replay import Replay, replay
+from rules.engine import Engine
 from rules.language.version import version_of
 from rules.rule import Rule, RuleBook, Then, When
 
@@ -142,10 +141,15 @@ def past(*incidents: PastIncident, since: float = 0, until: float = 100_000, **g
 
 def replayed(then: Past, rules: RuleBook, **settings: Any) -> Replay:
     """Replay a past without a grace, with limits that are in nobody's way unless given."""
-    wide = {"grace": "0s", "cooldown": "0s", "rate_limit": {"actions": 1000}, **settings}
+    wide = {
+        "grace": "0s",
+        "cooldown": "0s",
+        "rate_limit": {"actions": 1000},
+        "blast_radius": {"projects": 1000, "percent": 100},
+    }
     engine = Engine(rules)
     try:
-        return replay(then, engine, HealingSettings.model_validate(wide))
+        return replay(then, engine, HealingSettings.model_validate({**wide, **settings}))
     finally:
         engine.close()
 
