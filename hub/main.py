@@ -12,6 +12,7 @@ from hub.commands import (  # noqa: E402
     audit,
     brake,
     check,
+    contacts,
     credit,
     db,
     demo,
@@ -51,6 +52,7 @@ app.command("stop-acting")(brake.stop_acting)
 app.command("resume-acting")(brake.resume_acting)
 app.add_typer(silences.app, name="silences")
 app.add_typer(rules.app, name="rules")
+app.add_typer(contacts.app, name="contacts")
 app.add_typer(audit.app, name="audit")
 app.command("credit")(credit.credit)
 app.add_typer(db.app, name="db")

@@ -8,7 +8,6 @@ from typing import Any, Final
 from uuid import uuid4
 
 from actions.parameters import check
-
 from config.action_spec import ActionSpec, Risk, parameters_of, risk_of
 from config.errors import OpsloreError
 from data import agents, attempts, brake, events, incidents, projects
