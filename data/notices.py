@@ -120,7 +120,8 @@ async def add(connection: Connection, notices: Sequence[NewNotice]) -> list[int]
 async def add_resolved(connection: Connection, now: datetime) -> list[int]:
     """Add a notice per contact and resolved incident that it was told of; return the incidents.
 
-    What was left out for a contact needs no end. There is at most one per incident and contact.
+    What was left out for a contact needs no end, nor does what an action tells. There is at most
+    one per incident and contact.
     """
     cursor = await connection.execute(_SQL["add_resolved"], {"now": now})
     return [row["incident_id"] for row in await cursor.fetchall()]

@@ -98,10 +98,11 @@ def compose(
 ) -> Message:
     """Lay together what is said of one incident; its end, if among it, is all that is said.
 
-    A question that was decided or has expired meanwhile is asked no more, only mentioned.
+    A question that was decided or has expired meanwhile is asked no more, only mentioned. What
+    an action tells stands for itself.
     """
     over = {one.incident_id for one in notices if one.purpose == "resolved"}
-    resolved = [one for one in notices if one.incident_id in over and one.incident_id is not None]
+    resolved = [one for one in notices if one.incident_id in over and one.purpose != "action"]
     rest = [one for one in notices if one not in resolved]
     asked = [one for one in rest if _is_question(one)]
     told = [_mention(one) for one in rest if not _is_question(one)]
@@ -141,10 +142,15 @@ def _link(entry: Entry, asked: Sequence[Notice], link_for: LinkFor) -> str | Non
 def _entries(notices: Iterable[Notice], zone: ZoneInfo, now: datetime) -> tuple[Entry, ...]:
     together: dict[object, list[Notice]] = {}
     for one in notices:
-        key = one.attempt_id if _is_question(one) else one.incident_id
-        together.setdefault(("alone", one.id) if key is None else key, []).append(one)
+        together.setdefault(_topic(one), []).append(one)
     of_one = sorted(together.values(), key=_worst_then_oldest)
     return tuple(_entry(notices, zone, now) for notices in of_one)
+
+
+def _topic(one: Notice) -> object:
+    """Return what a notice is about: those about the same are laid together."""
+    about = one.attempt_id if _is_question(one) else one.incident_id
+    return ("alone", one.id) if about is None or one.purpose == "action" else about
 
 
 def _worst_then_oldest(notices: Sequence[Notice]) -> tuple[int, datetime, int]:
@@ -155,8 +161,10 @@ def _worst_then_oldest(notices: Sequence[Notice]) -> tuple[int, datetime, int]:
 def _entry(notices: Sequence[Notice], zone: ZoneInfo, now: datetime) -> Entry:
     newest = notices[-1]
     since = newest.opened_at
+    subject = one_line(newest.subject, _MOST_SUBJECT)
+    said = lines(newest.body)
     return Entry(
-        subject=one_line(newest.subject, _MOST_SUBJECT),
+        subject=subject,
         severity=max((one.severity for one in notices), key=SEVERITIES.index),
         project=newest.project,
         kind=newest.kind,
@@ -165,7 +173,7 @@ def _entry(notices: Sequence[Notice], zone: ZoneInfo, now: datetime) -> Entry:
         since=_local(since, zone, now) if since else None,
         lasted=_lasted(since, newest.resolved_at or now) if since else None,
         acknowledged_by=newest.acknowledged_by,
-        lines=tuple(lines(newest.body)),
+        lines=tuple(said[1:] if said[:1] == [subject] else said),
         count=len(notices),
     )
 

@@ -18,12 +18,12 @@ ORDER BY place
 RETURNING id;
 
 -- add_resolved --
--- Take up the end of incidents: one notice to each contact that was, or is to be, told of them.
+-- Take up the end of incidents: a notice to each contact that was, or is to be, told of them.
 WITH over AS (
     UPDATE notices SET settled = true
     FROM incidents
     WHERE incidents.id = notices.incident_id AND incidents.state = 'resolved'
-      AND NOT settled AND purpose <> 'resolved'
+      AND NOT settled AND purpose <> 'resolved' AND purpose <> 'action'
     RETURNING notices.contact, notices.incident_id, notices.project, notices.left_out_at,
               incidents.title, incidents.severity, incidents.resolution
 )

@@ -94,6 +94,18 @@ def test_what_began_and_ended_before_it_was_told_is_told_as_over() -> None:
     assert [(one.subject, one.count) for one in message.resolved] == [("a is down", 3)]
 
 
+def test_what_an_action_tells_is_not_hidden_by_the_end_of_its_incident() -> None:
+    end = _notice(8, incident_id=7, purpose="resolved", resolved_at=NOW)
+    message = compose([_notice(7, purpose="action", subject="still paused"), end], BERLIN, NOW)
+    assert [entry.subject for entry in message.problems] == ["still paused"]
+    assert not message.is_over
+
+
+def test_a_subject_is_not_said_twice() -> None:
+    text = _text(_notice(7, body="project-7 is down\nSince 12:57"))
+    assert text.body.splitlines()[0] == "Since 12:57"
+
+
 def test_fifty_failures_are_one_message_with_the_first_and_worst_ten() -> None:
     notices = [
         _notice(number, kind="down" if number <= 31 else "response_ms") for number in range(1, 51)

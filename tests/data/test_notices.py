@@ -162,6 +162,11 @@ async def test_what_was_left_out_has_no_end(database: Database) -> None:
     assert await _resolve(database) == []
 
 
+async def test_what_an_action_tells_has_no_end(database: Database) -> None:
+    await _add(database, _new(incident_id=await _incident(database), purpose="action"))
+    assert await _resolve(database) == []
+
+
 @pytest.mark.parametrize("tried", [True, False])
 async def test_an_end_knows_whether_its_beginning_may_be_known(
     database: Database, *, tried: bool
