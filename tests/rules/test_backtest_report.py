@@ -119,7 +119,7 @@ def test_two_books_side_by_side() -> None:
 
 def test_a_replay_of_what_really_happened_is_wholly_true() -> None:
     rules = book(rule())
-    run = {"rule": "restart-it", "action": "restart", "version": rules.version}
+    run: dict[str, Any] = {"rule": "restart-it", "action": "restart", "version": rules.version}
     then = past(
         incident(1, ended=20),
         incident(2, "b", kind="cpu", ended=20),
@@ -137,7 +137,7 @@ def test_a_replay_of_what_really_happened_is_wholly_true() -> None:
 def test_what_the_replay_does_not_come_to_is_listed_with_the_reason() -> None:
     """Of five things on record the replay has one: the attempt in the first incident."""
     rules = book(rule())
-    of = {"rule": "restart-it", "action": "restart"}
+    of: dict[str, Any] = {"rule": "restart-it", "action": "restart"}
     then = past(
         incident(1, ended=20),
         incident(2, "b", ended=20),
