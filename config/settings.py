@@ -109,9 +109,10 @@ class Settings(BaseSettings):
     )
 
     @property
-    def rule_folders(self) -> tuple[Path, Path]:
-        """Those that ship or are written by people, and those that were learned."""
-        return self.rules_folder / "library", self.rules_folder / "learned"
+    def rule_folders(self) -> tuple[Path, ...]:
+        """The rules that ship or are written by people, and those that were learned, if any."""
+        learned = self.rules_folder / "learned"
+        return self.rules_folder / "library", *([learned] if learned.is_dir() else [])
 
     def __init__(self, **given: Any) -> None:
         try:

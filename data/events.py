@@ -44,6 +44,7 @@ EventKind = Literal[
     "SilenceAdded",
     "SilenceEnded",
     "AuditAnchored",
+    "AuditBroken",
     "FleetUnreachable",
     "FleetReachable",
     "RegistryChanged",

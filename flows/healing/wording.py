@@ -120,7 +120,7 @@ def _possible(project: str | None, incident_id: int, fleet: Fleet) -> list[str]:
     spec = fleet.specs.get(project or "")
     if spec is None or not spec.actions:
         return []
-    names = ", ".join(spec.actions)
+    names = ", ".join(sorted(spec.actions))
     return [
         f"Declared for {project}: {names}",
         f"Act: opslore actions run {project} ACTION --incident {incident_id} --reason TEXT",

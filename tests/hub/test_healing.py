@@ -287,7 +287,7 @@ async def test_an_incident_that_no_rule_covers_is_a_persons_after_the_grace(
     assert "no rule covers it" in escalated.message
     chain = await escalations.find(healed.database, escalated.incident_id or 0)
     assert chain is not None
-    assert "Declared for a: restart, pause, resume" in chain.body
+    assert "Declared for a: pause, restart, resume" in chain.body
 
 
 async def test_a_silence_leaves_an_incident_alone_until_it_ends(healed: Healed) -> None:
@@ -360,7 +360,7 @@ rules:
     when: {kind: down}
     with: [{fact: incident, differs: [project],
             when: {kind: down, state: open, shared_dependency: {exists: true}}, within: 5m}]
-    then: {action: restart, on: dependency}
+    then: {action: restart, on: dependency, verify: {within: 8s}}
     examples:
       - given: {kind: down}
         facts: {incidents: [{project: other, kind: down, state: open, shared_dependency: db}]}

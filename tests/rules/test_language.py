@@ -115,7 +115,7 @@ def test_what_is_not_said_is_left_to_the_settings() -> None:
     rule = _short(f"when: {{kind: down}}, {REST}")
     assert (rule.priority, rule.mode, rule.joins, rule.escalate) == (100, "active", (), ())
     assert (rule.then.retry, rule.then.verify_within, rule.then.cooldown) == (None, None, None)
-    assert (rule.then.approval, rule.then.undo, rule.then.on) == ("by_risk", False, "project")
+    assert (rule.then.approval, rule.then.undo, rule.then.on) == ("by_risk", True, "project")
 
 
 def test_an_example_is_completed_with_what_every_incident_has() -> None:
