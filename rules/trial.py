@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 from config.errors import Fault
 
 TIMEOUT_S: Final = 20.0
+PROGRAM = "rules.canary"
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _LAST_WORDS: Final = 500
 
@@ -32,7 +33,7 @@ class Trial:
     def __init__(self, *, timeout_s: float = TIMEOUT_S) -> None:
         self._timeout_s = timeout_s
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "rules.canary", "-"],
+            [sys.executable, "-m", PROGRAM, "-"],
             cwd=_ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -66,9 +67,13 @@ class Trial:
             return Finding(version=lines[-1]["version"], faults=faults)
         return _died(told, f"{_how(code)}{_because(last_words)}")
 
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
     def end(self) -> None:
         """Kill the process if it is still there."""
-        if self._process.poll() is None:
+        if not self.ended:
             self._process.kill()
             self._process.wait()
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
