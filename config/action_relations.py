@@ -70,12 +70,16 @@ def _undo(name: str, spec: ActionSpec, actions: Mapping[str, ActionSpec]) -> Ite
 
 
 def _circle(name: str, actions: Mapping[str, ActionSpec]) -> list[str]:
-    """Return the way from an action over its undo back to it; pause and resume may do so."""
+    """Return the way from an action over its undo back to it, for the first of a circle.
+
+    Pause and resume may undo each other.
+    """
     way = [name]
     while (spec := actions.get(way[-1])) is not None and spec.undo is not None:
         way.append(spec.undo)
         if spec.undo == name:
-            return [] if set(way) == {"pause", "resume"} else way
+            first = next(one for one in actions if one in way)
+            return way if name == first and set(way) != {"pause", "resume"} else []
         if spec.undo in way[:-1]:
             return []
     return []

@@ -28,7 +28,8 @@ async def carry_out(call: Call, spec: CommandAction, filling: Filling) -> Outcom
     signal, is unknown. When this is cancelled the command and all it started are ended first.
 
     Raises:
-        CannotFill, SecretMissing, SecretUnreadable: something cannot be filled in; nothing was started.
+        CannotFill, SecretMissing, SecretUnreadable: it cannot be filled in;
+            nothing was started.
     """
     command = prepare(call, spec, filling)
     tail = OutputTail(spec.max_output_bytes)

@@ -19,6 +19,7 @@ from config.action_spec import HttpAction
 class _Trust(NamedTuple):
     """Whom to believe in TLS; a CA file that was replaced is another."""
 
+    tls: bool
     verify: bool
     ca_file: str | None
     changed_at: int
@@ -45,18 +46,19 @@ class HttpDriver:
         """Send the request of a call.
 
         Raises:
-            CannotFill, SecretMissing, SecretUnreadable: something cannot be filled in; nothing was sent.
+            CannotFill, SecretMissing, SecretUnreadable: it cannot be filled in;
+            nothing was sent.
         """
         request = prepare(call, spec, filling)
-        transport = await asyncio.to_thread(self._transport, spec)
+        transport = await asyncio.to_thread(self._transport, spec, request.url)
         done = await exchange(transport, request, spec)
         result, detail, permanent = judge(done, spec, filling.secrets)
         return Outcome(result=result, detail=detail, status=done.status, permanent=permanent)
 
-    def _transport(self, spec: HttpAction) -> httpx.AsyncHTTPTransport:
+    def _transport(self, spec: HttpAction, url: str) -> httpx.AsyncHTTPTransport:
         try:
             changed_at = Path(spec.ca_file).stat().st_mtime_ns if spec.ca_file else 0
-            trust = _Trust(spec.verify_tls, spec.ca_file, changed_at)
+            trust = _Trust(url.startswith("https:"), spec.verify_tls, spec.ca_file, changed_at)
             if trust not in self._transports:
                 self._transports[trust] = _open(trust)
         except (OSError, ssl.SSLError) as error:
@@ -66,7 +68,9 @@ class HttpDriver:
 
 
 def _open(trust: _Trust) -> httpx.AsyncHTTPTransport:
-    if trust.verify and trust.ca_file is not None:
+    if not trust.tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # believes nobody, and is made at once
+    elif trust.verify and trust.ca_file is not None:
         context = ssl.create_default_context(cafile=trust.ca_file)
     else:
         context = httpx.create_ssl_context(verify=trust.verify, trust_env=False)

@@ -61,6 +61,8 @@ def _judge_success(exchange: Exchange, spec: HttpAction) -> Judgement:
 
 
 def _judge_refusal(exchange: Exchange, status: int, secrets: Secrets) -> Judgement:
+    if not 200 <= status < 600:
+        return "unknown", f"answered {status}, which is no status of HTTP", False
     told = f"answered {status}{_retry_after(exchange)}"
     if excerpt := _excerpt(exchange, secrets):
         told += f": {excerpt}"

@@ -59,7 +59,7 @@ def test_null_removes_what_the_defaults_give() -> None:
         "thresholds": {"queue_depth": {"above": 5}},
         "headers": {"X-A": "a", "X-B": "b"},
         "metrics": {"queue_depth": "jobs"},
-        "actions": {"restart": {"driver": "http"}},
+        "actions": {"restart": {"driver": "http", "url": "http://a"}},
         "ca_file": "/etc/ca.pem",
     }
     spec = _read(

@@ -21,6 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from config.action_spec import HttpAction
 from config.projects_file import read_projects
 from hub.fleet.call_ledger import CallLedger, KeyReused
 from hub.fleet.chatbot import Chatbot
@@ -203,13 +204,11 @@ def test_the_projects_file_of_the_fleet_is_valid(tmp_path: Path) -> None:
     assert specs["email-blast"].depends_on == ("chatbot",)
     assert specs["chatbot"].intervals.metrics.total_seconds() == 2
     assert "cpu_percent" in specs["chatbot"].thresholds
-    assert specs["chatbot"].actions["restart"] == {
-        "driver": "http",
-        "method": "POST",
-        "url": "http://127.0.0.1:9000/projects/chatbot/restart",
-        "risk": "disruptive",
-        "undo": None,
-    }
+    restart, pause = specs["chatbot"].actions["restart"], specs["chatbot"].actions["pause"]
+    assert isinstance(restart, HttpAction)
+    assert (restart.method, restart.risk, restart.undo) == ("POST", "disruptive", None)
+    assert restart.url == "http://127.0.0.1:9000/projects/chatbot/restart"
+    assert pause.undo == "resume"
 
 
 class Fleet:
