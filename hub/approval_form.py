@@ -55,7 +55,7 @@ def _content_type(scope: Scope) -> str:
 
 
 async def _read_body(receive: Receive) -> bytes:
-    body = b""
+    body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -64,7 +64,7 @@ async def _read_body(receive: Receive) -> bytes:
         if len(body) > MOST_BYTES:
             raise FormRefused(413, f"The form must be at most {MOST_BYTES:,} bytes.")
         if not message.get("more_body", False):
-            return body
+            return bytes(body)
 
 
 def _decided(body: bytes) -> Decided:

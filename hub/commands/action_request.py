@@ -17,7 +17,9 @@ from flows.healing import healing_events
 from hub.commands.attempts_table import short_id
 from hub.commands.brake import stopped_in_words
 
-SILENT_TOO_LONG_S: Final = 15.0
+LEAST_SILENCE: Final = timedelta(seconds=15)
+"""A hub is held for gone after this, or after three heartbeats where these are slower."""
+
 BEGINS_WITHIN: Final = timedelta(seconds=10)
 """How long a hub that is busy is given; after that the request is taken back."""
 RECORDED_WITHIN: Final = timedelta(seconds=5)
@@ -62,8 +64,10 @@ async def declared(database: Database, wish: Wish) -> ActionSpec:
     return spec
 
 
-async def ask(database: Database, wish: Wish, spec: ActionSpec) -> Attempt:
+async def ask(database: Database, wish: Wish, spec: ActionSpec, *, heartbeat: timedelta) -> Attempt:
     """Record the attempt for a running hub to carry out, with the event that says who asked.
+
+    `heartbeat` is how often hubs tell that they live.
 
     Raises:
         ActionRefused: no hub is there, the brake is pulled, the incident is over, or another
@@ -72,7 +76,7 @@ async def ask(database: Database, wish: Wish, spec: ActionSpec) -> Attempt:
         IncidentUnknown: there is none of this number.
     """
     new = _attempt(wish, spec)
-    await _must_be_possible(database, wish)
+    await _must_be_possible(database, wish, max(LEAST_SILENCE, 3 * heartbeat))
     async with database.transaction() as connection:
         held = await brake.read(connection)
         if held.stopped:
@@ -161,13 +165,13 @@ def _attempt(wish: Wish, spec: ActionSpec) -> NewAttempt:
     )
 
 
-async def _must_be_possible(database: Database, wish: Wish) -> None:
+async def _must_be_possible(database: Database, wish: Wish, silence: timedelta) -> None:
     alive = [
         row
         for row in await agents.list_all(database)
         if row.agent == healing_events.AGENT
         and row.state != "stopped"
-        and row.silent_s < SILENT_TOO_LONG_S
+        and row.silent_s < silence.total_seconds()
     ]
     if not alive:
         raise ActionRefused("no hub is running that could carry it out; `opslore up` starts one")
@@ -193,7 +197,7 @@ async def _in_the_way(connection: Connection, database: Database, wish: Wish) ->
 
 
 async def _take_back(database: Database, attempt: Attempt) -> Attempt | None:
-    why = "no hub began it in time, so it was taken back"
+    why = "no hub began it in time"
     async with database.transaction() as connection:
         moved = await attempts.move(
             connection,
@@ -206,7 +210,11 @@ async def _take_back(database: Database, attempt: Attempt) -> Attempt | None:
         )
         if moved is not None:
             event = healing_events.of_attempt(
-                attempt.requested_by, "ActionFailed", moved, why, severity="warning"
+                attempt.requested_by,
+                "ActionFailed",
+                moved,
+                f"was taken back: {why}",
+                severity="warning",
             )
             await events.append(connection, [event])
     return moved

@@ -7,6 +7,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from config.action_spec import ActionSpec, parameters_of, risk_of
+from config.hub_file import read_hub
 from config.project_spec import ProjectSpec
 from config.settings import Settings
 from data import attempts, interventions, projects
@@ -183,11 +184,13 @@ def run_action(
 
 
 async def _carry_out(wish: Wish, *, wait: bool, yes: bool) -> Attempt:
-    async with open_record(Settings()) as database:
+    settings = Settings()
+    heartbeat = read_hub(settings.hub_file).polling.heartbeat
+    async with open_record(settings) as database:
         spec = await action_request.declared(database, wish)
         if risk_of(wish.action, spec) == "destructive" and not wish.dry_run and not yes:
             _confirm(wish)
-        attempt = await action_request.ask(database, wish, spec)
+        attempt = await action_request.ask(database, wish, spec, heartbeat=heartbeat)
         return await action_request.outcome(database, attempt, spec) if wait else attempt
 
 

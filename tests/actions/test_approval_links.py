@@ -1,6 +1,7 @@
 """Approval links: good for one attempt and one person, for a time, with the right key only."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -74,7 +75,7 @@ def test_a_link_without_an_end_ends_all_the_same(monkeypatch: pytest.MonkeyPatch
 
     class Later(datetime):
         @classmethod
-        def now(cls, tz: object = None) -> datetime:
+        def now(cls, tz: object = None) -> Any:
             return later
 
     monkeypatch.setattr("actions.approval_links.datetime", Later)

@@ -12,7 +12,10 @@ import pytest
 
 from actions import approving
 from config.escalation import EscalationStep
+from config.healing import HealingSettings
+from config.hub_file import HubSettings
 from config.projects_file import validate_project
+from config.settings import Settings
 from data import (
     agents,
     anomalies,
@@ -27,6 +30,8 @@ from data.agents import Heartbeat
 from data.attempts import Attempt, NewAttempt
 from data.database import Database
 from data.rule_decisions import NewDecision
+from hub.commands.dry_run import with_dry_run
+from hub.supervisor import Supervisor
 from rules.language.json_schema import schema_text
 from tests.documents import keys_by_heading
 from tests.hub.test_commands import HOSTILE, SHOWN, Terminal, open_incident
@@ -252,6 +257,17 @@ def test_an_incident_that_is_over_is_not_acted_on(terminal: Terminal) -> None:
     assert line == f"incident {number} is over"
 
 
+def test_what_no_hub_begins_is_taken_back(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.commands.action_request.BEGINS_WITHIN", timedelta(seconds=0.2))
+    let_a_hub_live(terminal)
+    line = terminal.fails(1, "actions", "run", "a", "clear_cache", "--reason", "x")
+    assert line.startswith("clear_cache a: expired: no hub began it in time (attempt ")
+    (said,) = told(terminal, "ActionFailed")
+    assert said == "clear_cache a was taken back: no hub began it in time"
+
+
 def test_what_destroys_is_asked_about_first(terminal: Terminal) -> None:
     let_a_hub_live(terminal)
     arguments = ("actions", "run", "a", "wipe", "--reason", "clean", "--no-wait")
@@ -398,6 +414,30 @@ def test_the_brake_is_pulled_and_released(terminal: Terminal) -> None:
     assert told(terminal, "ActingStopped") == [
         "berta: no hub starts actions any more: they go wild"
     ]
+
+
+# A dry run
+
+
+async def test_a_dry_run_reaches_the_hub_that_up_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[list[str]] = []
+
+    async def start_child(_: Supervisor, name: str, argv: list[str], *__: object) -> None:
+        started.append(argv)
+
+    monkeypatch.setattr(Supervisor, "start_child", start_child)
+    for dry_run in (True, False):
+        hub = with_dry_run(HubSettings(), dry_run=dry_run)
+        assert hub.healing.dry_run is dry_run
+        await Supervisor(Settings(OPSLORE_HOME=tmp_path), hub).start_hub()
+    assert ["--dry-run" in argv for argv in started] == [True, False]
+
+
+def test_a_dry_run_of_the_hub_file_stays_one() -> None:
+    dry = HubSettings(healing=HealingSettings(dry_run=True))
+    assert with_dry_run(dry, dry_run=False).healing.dry_run
 
 
 # Silences
