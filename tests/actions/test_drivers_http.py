@@ -43,14 +43,13 @@ class TestWhatIsSent:
         assert str(ATTEMPT) not in second.headers.values()
 
     async def test_a_parameter_in_an_address_is_percent_encoded(self) -> None:
-        spec = {"parameters": {"version": {"type": "text"}}, "method": "PUT"}
         async with target() as server:
             one = call(
                 "deploy",
                 {"version": "1.2/../x?a=b&ü"},
                 driver="http",
                 url=f"{server.url}/{{project}}/{{version}}?v={{version}}",
-                **spec,
+                method="PUT",
             )
             await _carried(one)
         encoded = "1.2%2F..%2Fx%3Fa%3Db%26%C3%BC"
