@@ -1,6 +1,7 @@
 """`opslore rules backtest`: what would these rules have done?"""
 
 import asyncio
+import gc
 import time
 from datetime import datetime
 from pathlib import Path
@@ -57,7 +58,11 @@ def backtest(
             project=project,
         )
 
-    made = run(work())
+    gc.disable()  # hundreds of thousands of records, all of them kept to the end
+    try:
+        made = run(work())
+    finally:
+        gc.enable()
     if as_json:
         print_json(as_document(made))
     else:

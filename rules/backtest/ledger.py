@@ -134,9 +134,12 @@ class Ledger:
 
         That another action is being carried out holds for seconds only, and is left out.
         """
-        under_way = self._under_way.get(project, {})
+        under_way = self._under_way[project]
+        over = [begun for begun, until in under_way.items() if until <= now]
+        for begun in over:
+            del under_way[begun]
         for (other, name), until in under_way.items():
-            if name == action and other != incident_id and until > now:
+            if name == action and other != incident_id:
                 return Held(by="busy", until=until)
         return Held(by="none")
 

@@ -34,6 +34,11 @@ def may_join(join: Join, kind: str, own: ProjectView, other_kind: str, other: Pr
     )
 
 
+def may_be_of(join: Join, kind: str) -> bool:
+    """Return False where no incident of a kind can be a fact in a join."""
+    return all(_may_pass(test, kind) for test in join.when if test.field == "kind")
+
+
 def wants_open(join: Join) -> bool:
     """Return whether only incidents that are open can be facts in a join."""
     return any(

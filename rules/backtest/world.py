@@ -10,7 +10,7 @@ from functools import cache
 from config.maintenance import current_window
 from data.incidents import DEGRADED, DOWN
 from data.past import Past, PastAnomaly, PastIncident, Stretch
-from rules.backtest.neighbours import may_join, wants_open
+from rules.backtest.neighbours import may_be_of, may_join, wants_open
 from rules.backtest.open_incidents import OpenIncidents
 from rules.backtest.reach import Reach, reach_of
 from rules.backtest.views import (
@@ -53,8 +53,11 @@ class World:
         self._open = OpenIncidents(past.incidents)
         self._joining: dict[tuple[int, str, str, str, str], bool] = {}
         self._of_project: dict[str, list[PastIncident]] = defaultdict(list)
+        self._starts_of: dict[str, list[datetime]] = defaultdict(list)
+        self._kinds: dict[tuple[int, str], bool] = {}
         for incident in past.incidents:
             self._of_project[incident.project].append(incident)
+            self._starts_of[incident.project].append(incident.opened_at)
         self._anomalies: dict[int, list[PastAnomaly]] = defaultdict(list)
         for anomaly in past.anomalies:
             self._anomalies[anomaly.incident_id].append(anomaly)
@@ -167,20 +170,24 @@ class World:
         start = now - join.within
         if "project" in join.same:
             own = self._of_project[incident.project]
-            first = bisect_left(own, start, key=lambda one: one.opened_at)
-            return (one for one in own[first:] if one.opened_at <= now)
+            starts = self._starts_of[incident.project]
+            return own[bisect_left(starts, start) : bisect_right(starts, now)]
         if wants_open(join):
             return [one for one in self._open.at(now) if one.opened_at >= start]
         last = bisect_right(self._starts, now)
         return self.past.incidents[bisect_left(self._starts, start, hi=last) : last]
 
     def _may_join(self, join: Join, incident: PastIncident, other: PastIncident) -> bool:
+        of_kind = self._kinds.get((id(join), other.kind))
+        if of_kind is None:
+            of_kind = self._kinds[id(join), other.kind] = may_be_of(join, other.kind)
+        if not of_kind:
+            return False
         key = id(join), incident.kind, incident.project, other.kind, other.project
         known = self._joining.get(key)
         if known is None:
             own, its = self.projects[incident.project], self.projects[other.project]
-            known = may_join(join, incident.kind, own, other.kind, its)
-            self._joining[key] = known
+            known = self._joining[key] = may_join(join, incident.kind, own, other.kind, its)
         return known
 
     def _deployed(self, incident: PastIncident, now: datetime, reach: Reach) -> list[DeployView]:
