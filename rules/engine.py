@@ -5,6 +5,7 @@ Nothing is remembered from one question to the next.
 
 import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
 
@@ -104,4 +105,5 @@ class Engine:
 
 def _free(networks: Sequence[Network]) -> None:
     for network in networks:
-        network.free()
+        with suppress(Exception):  # what is gone already is free
+            network.free()

@@ -152,8 +152,9 @@ def _accepted(folders: Sequence[Path], trial: Trial) -> Engine:
     Raises:
         ConfigError: they have faults.
     """
+    trial.ask(folders)
     book = read_rules(folders)
-    finding = trial.run(folders)
+    finding = trial.finding()
     if finding.faults:
         raise ConfigError(finding.faults)
     if finding.version != book.version:

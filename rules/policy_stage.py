@@ -4,10 +4,11 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
-from rules.durable_host import EngineError, Network, message_head, to_json
+from rules.durable_host import EngineError, Network, message_head, number_json
 from rules.policy import POLICY, Standing, Verdict
 
 _STANDING: Final = "standing"
+_HEAD: Final = message_head(_STANDING, _STANDING)
 _LONGEST_S: Final = 1e9
 
 
@@ -43,19 +44,23 @@ def _rules() -> Mapping[str, Any]:
 
 
 def _event(standing: Standing) -> str:
+    """Return a standing as JSON; all texts in it are words of the policy, safe as they are."""
     left_s = standing.backoff_left_s
-    attributes = {
-        "wish": standing.wish,
-        "declared": standing.declared,
-        "parameters_valid": standing.parameters_valid,
-        "autonomy": standing.autonomy,
-        "approval_needed": standing.approval_needed,
-        "approval": standing.approval,
-        "attempts": standing.attempts,
-        "max_attempts": standing.max_attempts,
-        "permanent_failure": standing.permanent_failure,
-        "hold": standing.hold,
-        "backoff_left_s": 0.0 if math.isnan(left_s) else max(0.0, min(left_s, _LONGEST_S)),
-    }
-    rest = to_json(attributes).removeprefix("{")
-    return f"{message_head(_STANDING, _STANDING)},{rest}"
+    bounded_s = 0.0 if math.isnan(left_s) else max(0.0, min(left_s, _LONGEST_S))
+    return (
+        f'{_HEAD},"wish":"{standing.wish}"'
+        f',"declared":{_flag(standing.declared)}'
+        f',"parameters_valid":{_flag(standing.parameters_valid)}'
+        f',"autonomy":"{standing.autonomy}"'
+        f',"approval_needed":{_flag(standing.approval_needed)}'
+        f',"approval":"{standing.approval}"'
+        f',"attempts":{standing.attempts}'
+        f',"max_attempts":{standing.max_attempts}'
+        f',"permanent_failure":{_flag(standing.permanent_failure)}'
+        f',"hold":"{standing.hold}"'
+        f',"backoff_left_s":{number_json(bounded_s)}}}'
+    )
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"

@@ -49,14 +49,21 @@ class Trial:
     ) -> None:
         self.end()
 
-    def run(self, folders: Sequence[Path]) -> Finding:
-        """Try the rules of folders; a process that crashes or hangs is a fault of the rules.
+    def ask(self, folders: Sequence[Path]) -> None:
+        """Let the process try the rules of folders; to be called once."""
+        asked = json.dumps([str(folder.absolute()) for folder in folders])
+        if self._process.stdin is not None:
+            with suppress(OSError):  # it is gone, and its end says why
+                self._process.stdin.write(asked + "\n")
+                self._process.stdin.flush()
 
-        Blocks, for 20 seconds at most. To be called once.
+    def finding(self) -> Finding:
+        """Return what came of it; a process that crashes or hangs is a fault of the rules.
+
+        Blocks, for 20 seconds at most.
         """
-        asked = json.dumps([str(folder.absolute()) for folder in folders]) + "\n"
         try:
-            told, last_words = self._process.communicate(asked, timeout=self._timeout_s)
+            told, last_words = self._process.communicate(timeout=self._timeout_s)
         except subprocess.TimeoutExpired as error:
             self.end()
             return _died(_text(error.stdout), f"did not come to an end in {self._timeout_s:g} s")

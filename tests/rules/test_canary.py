@@ -16,7 +16,8 @@ from tests.rules.rule_texts import rule_text, save
 
 def _try(folder: Path, timeout_s: float = 20) -> Finding:
     with Trial(timeout_s=timeout_s) as trial:
-        return trial.run([folder])
+        trial.ask([folder])
+        return trial.finding()
 
 
 @pytest.fixture
@@ -82,7 +83,8 @@ def test_a_crash_of_the_engine_names_the_rule_and_the_signal(tmp_path: Path) -> 
 def test_a_hang_of_the_engine_names_the_rule(tmp_path: Path) -> None:
     save(tmp_path, "one.yaml", rule_text("hang"))
     with Trial(timeout_s=5) as trial:
-        (fault,) = trial.run([tmp_path]).faults
+        trial.ask([tmp_path])
+        (fault,) = trial.finding().faults
         assert trial.ended
     assert "did not come to an end in 5 s, while it tried rule hang" in fault.problem
 
