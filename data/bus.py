@@ -70,7 +70,8 @@ class Bus:
 async def wait_for(event: asyncio.Event, timeout_s: float) -> bool:
     """Wait until the event is set or the time is over; clear it; return whether it was set."""
     with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), timeout_s)
+        async with asyncio.timeout(timeout_s):  # wait_for may swallow a cancellation
+            await event.wait()
     was_set = event.is_set()
     event.clear()
     return was_set

@@ -38,7 +38,8 @@ class Feed(Generic[T]):
         """Wait for something and return all there is; empty when the time is over."""
         if not self._items:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._filled.wait(), max(timeout_s, 0))
+                async with asyncio.timeout(max(timeout_s, 0)):
+                    await self._filled.wait()
         items = list(self._items)
         self._items.clear()
         self._filled.clear()

@@ -5,7 +5,9 @@ WITH given AS (
         (project text, hub text, kind text, severity text, title text, at timestamptz)
 ), added_to AS (
     UPDATE incidents
-    SET updated_at = given.at, title = given.title,
+    SET updated_at = given.at,
+        title = CASE WHEN given.severity = 'critical' AND incidents.severity <> 'critical'
+                     THEN given.title ELSE incidents.title END,
         severity = CASE WHEN incidents.severity = 'critical' THEN 'critical'
                         ELSE given.severity END
     FROM given

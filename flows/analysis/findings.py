@@ -72,6 +72,7 @@ async def _begin(connection: Connection, hub: str, started: Sequence[Finding]) -
     incident_of = {(one.project, one.kind): one.id for one in opened}
     with_incident = [(one, incident_of[one.project, one.kind]) for one in started]
     begun = await anomalies.begin(connection, with_incident)
+    await incidents.look_again(connection, sorted({project for project, _, _ in begun}))
     detected = [
         _detected(hub, finding, incident_id)
         for finding, incident_id in with_incident

@@ -6,18 +6,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from actions.parameters import ParameterError, check
-from config.action_spec import ActionSpec, Risk, risk_of
-from rules.engine import Match
-from rules.policy import Approval, Hold, Standing
-
 from actions.safety.backoff import next_attempt_at
 from actions.safety.blast_radius import room
 from actions.safety.breaker import Finished, breaker_state
 from actions.safety.rate_limit import free_at
+from config.action_spec import ActionSpec, Risk, risk_of
 from config.healing import HealingSettings, RetrySettings
 from data.attempts import Attempt
 from data.circumstances import Act, Circumstances
 from flows.healing.fleet import Fleet
+from rules.engine import Match
+from rules.policy import Approval, Hold, Standing
 from rules.rule import Rule
 
 LOOK_AGAIN = timedelta(seconds=10)

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from rules.engine import Engine
-from rules.policy import Verdict
-
 from config.healing import HealingSettings
 from data.circumstances import Circumstances
 from flows.healing.candidates import Candidate, candidate_of
 from flows.healing.fleet import Fleet
 from flows.healing.surroundings import signal_and_facts
+from rules.engine import Engine
+from rules.policy import Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

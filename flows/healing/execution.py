@@ -7,9 +7,8 @@ from datetime import timedelta
 
 from actions.call import Call, Outcome
 from actions.carrier import Carrier
-from config.action_spec import ActionSpec
-
 from actions.safety.blast_radius import most_projects
+from config.action_spec import ActionSpec
 from config.healing import HealingSettings
 from data import attempts, events
 from data.attempts import Allowance, Attempt, AttemptState, Refusal

@@ -3,8 +3,6 @@
 from datetime import timedelta
 from typing import Final
 
-from rules.engine import Engine
-
 from data import circumstances, rule_decisions
 from data.circumstances import Circumstances
 from data.rule_decisions import NewDecision
@@ -12,6 +10,7 @@ from flows.healing import following, under_way, wrapping_up
 from flows.healing.deciding import Decision, decide, details
 from flows.healing.means import AT_ONCE, SOON, Log, Look, Means
 from flows.healing.wording import reason_in_words
+from rules.engine import Engine
 
 MOST_STEPS: Final = 20
 HORIZON: Final = timedelta(hours=1)

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from rules.engine import Engine
-
 from config.healing import HealingSettings
 from data.database import Database
 from flows.healing.execution import Execution
 from flows.healing.fleet import Fleet
+from rules.engine import Engine
 
 Look = timedelta | None
 """In how long to look at an incident again; AT_ONCE, or None when nothing is left to do."""

@@ -6,7 +6,6 @@ from typing import Any, Literal
 from uuid import uuid4
 
 from config.action_spec import ActionSpec, risk_of
-
 from config.healing import HealingSettings
 from data.attempts import Attempt, NewAttempt
 from data.circumstances import Circumstances

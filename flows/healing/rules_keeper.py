@@ -8,14 +8,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from rules.live_rules import LiveRules, RuleChange
-
 from config.settings import ROOT
 from data import events, incidents, rule_decisions
 from data.database import Database
 from data.events import NewEvent
 from flows.agent import Agent
 from flows.flow_runs.cycle import Cycle
+from rules.live_rules import LiveRules, RuleChange
 
 BEAT_EVERY_S: Final = 1.0
 MOST_FAULTS_TOLD: Final = 5

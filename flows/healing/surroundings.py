@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from config.maintenance import current_window
-
 from data.circumstances import Circumstances
 from flows.healing.fleet import Fleet
 from rules.facts import Fact, Signal

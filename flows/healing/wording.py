@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
+from actions.notification.plain_text import one_line
 from data.attempts import Attempt
 from data.circumstances import Circumstances
 from flows.healing.candidates import Candidate
@@ -55,7 +56,7 @@ def escalation_body(circumstances: Circumstances, decision: Decision, fleet: Fle
     """Return what a person needs who is woken: what, since when, why, what was tried, what next."""
     incident, now = circumstances.incident, circumstances.now
     lines = [
-        incident.title,
+        one_line(incident.title),
         f"Since {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC, for {lasted(incident.opened_at, now)}.",
         f"A person is needed because {reason_in_words(decision)}.",
         *(f"Tried: {line}" for line in tried_lines(circumstances.attempts)),
@@ -71,7 +72,7 @@ def tried_lines(attempts: Iterable[Attempt]) -> list[str]:
     return [
         f"{attempt.action} {attempt.project}, attempt {attempt.number}"
         f"{_at(attempt.executing_at)}: {attempt.state}"
-        + (f", {attempt.outcome}" if attempt.outcome else "")
+        + (f", {one_line(attempt.outcome)}" if attempt.outcome else "")
         for attempt in attempts
     ]
 
@@ -84,7 +85,7 @@ def approval_body(circumstances: Circumstances, candidate: Candidate, attempt: A
     until = f"{attempt.expires_at:%H:%M:%S} UTC" if attempt.expires_at else "it is over"
     return "\n".join(
         [
-            circumstances.incident.title,
+            one_line(circumstances.incident.title),
             f"Asked for: {attempt.action} {attempt.project}, up to {times}"
             f" {'time' if times == 1 else 'times'}; risk: {attempt.risk}; undo: {undo}.",
             f"Why: rule {candidate.rule.name}"
@@ -104,7 +105,7 @@ def _beside(circumstances: Circumstances) -> list[str]:
     """Name the other open incidents of the project and its last deploy, which may be the cause."""
     own = circumstances.incident
     others = [
-        f"Also open: {other.title}"
+        f"Also open: {one_line(other.title)}"
         for other in circumstances.incidents
         if other.id != own.id and other.project == own.project and other.resolved_at is None
     ]

@@ -177,9 +177,10 @@ class HealthMonitor(Agent):
 
     async def _note_deploys(self, reports: list[StatusReport], cycle: Cycle) -> None:
         """Keep what projects say about themselves, and tell of a version that is new."""
+        newest = {report.project: report for report in reports}  # of several, the last word
         changed = [
             report
-            for report in reports
+            for report in newest.values()
             if (project := self._roster.held.get(report.project)) is not None
             and deploys.differs(project.reported, report)
         ]

@@ -148,7 +148,7 @@ class Auditor(Agent):
         cycle.log(message, logging.ERROR)
         logger.error("%s", message)
         await self._tell(
-            "AuditAnchored", "critical", message, seq=last.seq, expected=last.hash, found=found
+            "AuditBroken", "critical", message, seq=last.seq, expected=last.hash, found=found
         )
         self._broken = last
 

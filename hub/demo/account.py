@@ -143,7 +143,9 @@ def _detected(fault: Injected, events: Sequence[Event]) -> FaultAccount:
         event_kind=event.kind if event else None,
         reason=event.message if event else None,
         incident_id=event.incident_id if event else None,
-        healing=healing_of(fault.touches, fault.injected_at, fault.cleared_at, events),
+        healing=healing_of(
+            fault.project, fault.touches, fault.injected_at, fault.cleared_at, events
+        ),
     )
 
 

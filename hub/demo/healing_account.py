@@ -44,24 +44,29 @@ class HealingAccount:
 
 
 def healing_of(
-    projects: frozenset[str],
+    project: str,
+    shows_in: frozenset[str],
     injected_at: datetime,
     cleared_at: datetime | None,
     events: Sequence[Event],
 ) -> HealingAccount:
-    """Tell from the event log how a fault that shows in these projects was answered.
+    """Tell from the event log how a fault of a project, which may show in others, was answered.
 
     The attempt that was verified counts; where none was, the last one, or the call for a person.
     """
     own = [
         event
         for event in events
-        if event.project in projects
+        if event.project in shows_in
         and event.recorded_at >= injected_at
         and (cleared_at is None or event.recorded_at <= cleared_at + VERIFIED_LATE)
     ]
     begun = [event for event in own if _is_heal(event) and _in_time(event, cleared_at)]
-    escalated = next((event for event in own if event.kind == "Escalated"), None)
+    calls = sorted(
+        (event for event in own if event.kind == "Escalated"),
+        key=lambda event: event.project != project,
+    )
+    escalated = next(iter(calls), None)
     verified = {
         event.details["attempt_id"]: event for event in own if event.kind == "ActionVerified"
     }

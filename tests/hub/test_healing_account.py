@@ -16,7 +16,9 @@ def at(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-def event(kind: str, at_s: float, incident_id: int = 7, **details: Any) -> Event:
+def event(
+    kind: str, at_s: float, incident_id: int = 7, project: str = "a", **details: Any
+) -> Event:
     return Event(
         id=next(_numbers),
         occurred_at=at(at_s),
@@ -25,9 +27,9 @@ def event(kind: str, at_s: float, incident_id: int = 7, **details: Any) -> Event
         agent="agent",
         kind=kind,
         severity="warning",
-        project="a",
+        project=project,
         incident_id=incident_id,
-        message=f"{kind} of a",
+        message=f"{kind} of {project}",
         details=details,
     )
 
@@ -38,7 +40,7 @@ def step(kind: str, at_s: float, **details: Any) -> Event:
 
 def healing(*events: Event, cleared_s: float | None = 20) -> HealingAccount:
     cleared_at = None if cleared_s is None else at(cleared_s)
-    return healing_of(frozenset({"a"}), at(10), cleared_at, events)
+    return healing_of("a", frozenset({"a", "b"}), at(10), cleared_at, events)
 
 
 HEALED = (
@@ -69,6 +71,11 @@ def test_what_no_rule_covers_is_escalated_with_its_message() -> None:
     account = healing(event("AnomalyDetected", 11), event("Escalated", 14))
     assert (account.outcome, account.message) == ("escalated", "Escalated of a")
     assert account.escalated_at == at(14)
+
+
+def test_of_several_calls_that_of_the_project_itself_is_told() -> None:
+    account = healing(event("Escalated", 12, 8, "b"), event("Escalated", 13))
+    assert account.message == "Escalated of a"
 
 
 def test_what_nobody_answered_is_not_healed() -> None:
