@@ -10,6 +10,7 @@ from hub.commands import (  # noqa: E402
     actions,
     approvals,
     audit,
+    backtest,
     brake,
     check,
     contacts,
@@ -51,6 +52,7 @@ app.add_typer(approvals.app, name="approvals")
 app.command("stop-acting")(brake.stop_acting)
 app.command("resume-acting")(brake.resume_acting)
 app.add_typer(silences.app, name="silences")
+rules.app.command("backtest")(backtest.backtest)
 app.add_typer(rules.app, name="rules")
 app.add_typer(contacts.app, name="contacts")
 app.add_typer(audit.app, name="audit")
