@@ -11,6 +11,7 @@ import json
 import resource
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,7 @@ from rules.policy import Standing
 from rules.rule import Rule, RuleBook
 
 MOST_MEMORY_BYTES: Final = 2 * 1024**3
+MOST_CPU_S: Final = 60
 _NOW: Final = datetime(2026, 1, 7, 12, tzinfo=UTC)
 _ANYTHING: Final[dict[FieldKind, FieldValue]] = {
     "text": "anything",
@@ -36,9 +38,9 @@ _ANYTHING: Final[dict[FieldKind, FieldValue]] = {
 
 
 def main() -> None:
-    _limit_memory()
+    _limit_resources()
     given = sys.argv[1:]
-    folders = json.loads(sys.stdin.readline()) if given == ["-"] else given
+    folders = json.loads(sys.stdin.readline() or "[]") if given == ["-"] else given
     version, faults = try_out([Path(folder) for folder in folders], _tell_trying)
     _tell(version=version, faults=[asdict(fault) for fault in faults])
 
@@ -94,8 +96,14 @@ def _smoke(engine: Engine, rule: Rule) -> list[Fault]:
     return []
 
 
-def _limit_memory() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY_BYTES, MOST_MEMORY_BYTES))
+def _limit_resources() -> None:
+    """Have the system stop what runs away, also when nobody waits for this process any more."""
+    for limit, most in (
+        (resource.RLIMIT_AS, MOST_MEMORY_BYTES),
+        (resource.RLIMIT_CPU, MOST_CPU_S),
+    ):
+        with suppress(ValueError, OSError):
+            resource.setrlimit(limit, (most, most))
 
 
 def _tell_trying(what: str) -> None:

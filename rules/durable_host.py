@@ -15,11 +15,9 @@ from durable.engine import durable_rules_engine as rete
 
 from config.errors import OpsloreError
 
-MOST_ATTRIBUTES: Final = 250
-"""A message has at most 254 attributes."""
-
 _SID: Final = "0"
 _PROBE: Final = "probe"
+_HANDLED: Final = 0
 _NOT_HANDLED: Final = 1
 _numbers: Final = itertools.count(1)
 
@@ -82,13 +80,18 @@ class Network:
         self._handle = self._create()
 
     def _create(self) -> int:
-        """Compile, and fire a probe: deleting a state that has never fired crashes the engine."""
+        """Compile, and fire a probe: deleting a state that has never fired crashes the engine.
+
+        The probe compares fractions: the engine reads them by the locale's decimal point.
+        """
         try:
             handle: int = rete.create_ruleset(f"rules{next(_numbers)}", self._definition)
         except Exception as error:
             raise EngineError(f"The rule engine does not take the rules: {error}") from error
         self._handle = handle
-        state = self._state(rete.assert_event(handle, message_head(_PROBE, _PROBE) + "}"))
+        state = self._state(
+            rete.assert_event(handle, message_head(_PROBE, _PROBE) + ',"value":0.75}')
+        )
         fired = [] if state is None else self._drain(state)
         if [one.rule for one in fired] != [_PROBE]:
             raise EngineError("The rule engine does not fire")
@@ -111,7 +114,9 @@ class Network:
     @staticmethod
     def _state(result: tuple[int, int]) -> int | None:
         code, state = result
-        return None if code == _NOT_HANDLED else state
+        if code not in {_HANDLED, _NOT_HANDLED}:
+            raise EngineError(f"The rule engine answered {code} to a message")
+        return state if code == _HANDLED else None
 
     def _drain(self, state: int) -> list[Fired]:
         started = rete.start_action_for_state(self._handle, state)
@@ -150,4 +155,4 @@ def number_json(number: float) -> str:
 
 
 def _probe_rule() -> dict[str, Any]:
-    return {"all": [{"m": {"$and": [{"_t": _PROBE}, {"_t": _PROBE}]}}]}
+    return {"all": [{"m": {"$and": [{"_t": _PROBE}, {"$gt": {"value": 0.25}}]}}]}
