@@ -46,6 +46,7 @@ class World:
     def __init__(self, past: Past, book: RuleBook) -> None:
         self.past = past
         self.specs = {one.name: one.spec for one in past.projects if one.spec is not None}
+        self._with_windows = {name for name, spec in self.specs.items() if spec.maintenance}
         self.fleet_size = sum(project.watched for project in past.projects)
         self.projects = project_views(past)
         self.reach = cache(lambda kind: reach_of(book, kind))
@@ -200,11 +201,12 @@ class World:
         return deploys[first : bisect_right(deploys, now, key=lambda one: one.at)]
 
     def _maintenance(self, incident: PastIncident, now: datetime) -> dict[str, str]:
-        names = (incident.project, *self.projects[incident.project].upstream)
+        if not self._with_windows:
+            return {}
         windows = {
             name: current_window(self.specs[name].maintenance, now)
-            for name in names
-            if name in self.specs
+            for name in (incident.project, *self.projects[incident.project].upstream)
+            if name in self._with_windows
         }
         return {name: window.reason for name, window in windows.items() if window is not None}
 
@@ -218,8 +220,7 @@ class World:
         yield from (incident.explained_at, incident.explained_until)
         names = (incident.project, *self.projects[incident.project].upstream)
         if reach.by_the_clock or (
-            "maintenance" in reach.within
-            and any(self.specs[name].maintenance for name in names if name in self.specs)
+            "maintenance" in reach.within and not self._with_windows.isdisjoint(names)
         ):
             yield now.replace(second=0, microsecond=0) + _A_MINUTE
 
