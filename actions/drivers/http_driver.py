@@ -57,8 +57,7 @@ class HttpDriver:
 
     def _transport(self, spec: HttpAction, url: str) -> httpx.AsyncHTTPTransport:
         try:
-            changed_at = Path(spec.ca_file).stat().st_mtime_ns if spec.ca_file else 0
-            trust = _Trust(url.startswith("https:"), spec.verify_tls, spec.ca_file, changed_at)
+            trust = _trust(spec, url)
             if trust not in self._transports:
                 self._transports[trust] = _open(trust)
         except (OSError, ssl.SSLError) as error:
@@ -67,10 +66,17 @@ class HttpDriver:
         return self._transports[trust]
 
 
+def _trust(spec: HttpAction, url: str) -> _Trust:
+    tls = url.startswith("https:")
+    ca_file = spec.ca_file if tls and spec.verify_tls else None
+    changed_at = Path(ca_file).stat().st_mtime_ns if ca_file else 0
+    return _Trust(tls, spec.verify_tls, ca_file, changed_at)
+
+
 def _open(trust: _Trust) -> httpx.AsyncHTTPTransport:
     if not trust.tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # believes nobody, and is made at once
-    elif trust.verify and trust.ca_file is not None:
+    elif trust.ca_file is not None:
         context = ssl.create_default_context(cafile=trust.ca_file)
     else:
         context = httpx.create_ssl_context(verify=trust.verify, trust_env=False)
