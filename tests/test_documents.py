@@ -30,6 +30,7 @@ STAND_INS = {
     "metrics": "NAME",
     "actions": "NAME",
     "actions.NAME.parameters": "PARAMETER",
+    "contacts": "NAME",
 }
 
 
