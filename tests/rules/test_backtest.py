@@ -251,3 +251,17 @@ def test_what_opened_before_the_stretch_is_only_a_fact() -> None:
     then = past(incident(1, "a", opened=-50), incident(2, "b", opened=5, ended=6))
     courses = _courses(then)
     assert [course.incident.id for course in courses] == [2]
+
+
+def test_a_maintenance_window_suppresses_until_it_closes() -> None:
+    """Every Wednesday from 11:00 to 12:05; the outage begins at noon."""
+    quiet = rule(
+        "quiet",
+        priority=1,
+        then=Then(step="suppress", reason="maintenance"),
+        joins=(Join(fact="maintenance", same=("project",), within=timedelta(minutes=1)),),
+    )
+    window = {"weekly": "wed 11:00-12:05", "timezone": "UTC", "reason": "backup"}
+    then = past(incident(1, ended=350), projects=(project("a", maintenance=[window]),))
+    (course,) = _courses(then, rules=book(rule(), quiet))
+    assert told(course) == [(0, "suppress", "matched"), (300, "run", "matched")]
