@@ -11,6 +11,7 @@ from config.errors import ConfigError, Fault, OpsloreError
 from config.settings import Settings
 from hub.commands.outcome import (
     EXIT_FAILED,
+    EXIT_NOT_FOUND,
     AsJson,
     print_error,
     print_json,
@@ -65,7 +66,8 @@ def show_rule(
     book = read_places([], Settings())
     rule = next((one for one in book.rules if one.name == name), None)
     if rule is None:
-        raise typer.BadParameter(f"no rule is named {name}; `opslore rules list` shows them")
+        print_error(f"no rule is named {name}; `opslore rules list` shows them")
+        raise typer.Exit(EXIT_NOT_FOUND)
     text = _text_of(rule, book)
     if as_json:
         print_json({**_as_json(rule, book), "description": rule.description, "text": text})
@@ -114,9 +116,8 @@ def schema(
 
 def run_all_examples(book: RuleBook) -> list[Fault]:
     """Return a fault for each example that does not hold."""
-    from rules.examples import run_examples  # noqa: PLC0415
-
     from rules.engine import Engine  # noqa: PLC0415 (it loads durable_rules)
+    from rules.examples import run_examples  # noqa: PLC0415
 
     engine = Engine(book)
     try:

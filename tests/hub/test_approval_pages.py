@@ -22,7 +22,7 @@ from config.settings import Settings
 from data import attempts, events, incidents, projects
 from data.attempts import Attempt, NewAttempt
 from data.database import Database
-from hub.approval_access import approval_links, base_url
+from hub.approval_access import ApprovalKeyUnusable, approval_links, base_url
 from hub.approval_pages import ApprovalPages
 from hub.standard_api import StandardAPI
 
@@ -291,6 +291,19 @@ def test_hubs_on_several_machines_share_a_key(tmp_path: Any, monkeypatch: Any) -
     monkeypatch.setenv("OPSLORE_APPROVAL_KEY_FILE", str(tmp_path / "key"))
     there = approval_links(Settings(OPSLORE_HOME=tmp_path / "there"), HubSettings())
     assert there.read(token).attempt_id == attempt_id
+
+
+@pytest.mark.parametrize("text", ["", "short"])
+def test_a_key_that_can_be_guessed_is_refused(tmp_path: Any, text: str) -> None:
+    (tmp_path / "approval.key").write_text(text)
+    with pytest.raises(ApprovalKeyUnusable, match=r"approval\.key must be at least 32 bytes"):
+        approval_links(Settings(OPSLORE_HOME=tmp_path), HubSettings())
+
+
+def test_a_key_that_cannot_be_read_is_refused(tmp_path: Any, monkeypatch: Any) -> None:
+    monkeypatch.setenv("OPSLORE_APPROVAL_KEY_FILE", str(tmp_path / "none"))
+    with pytest.raises(ApprovalKeyUnusable, match="none: No such file"):
+        approval_links(Settings(OPSLORE_HOME=tmp_path), HubSettings())
 
 
 @pytest.mark.parametrize(

@@ -566,7 +566,7 @@ def test_a_rule_is_shown_as_its_file_says_it(terminal: Terminal) -> None:
     assert place.endswith("own.yaml:3")
     assert lines == RULES.splitlines()[2:8]
     assert terminal.json("rules", "show", "down-later").keys() == KEYS["opslore rules show"]
-    assert terminal.run("rules", "show", "nothing").exit_code == 2
+    assert terminal.fails(4, "rules", "show", "nothing").startswith("no rule is named nothing;")
 
 
 def test_the_examples_of_rules_are_run(terminal: Terminal) -> None:
