@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from config import secret_values
 from config.action_parameters import Line, ParameterName, ParameterSpec, Scalar
 from config.action_templates import Steps, check, placeholders, texts
 from config.action_urls import check_url
@@ -98,6 +99,15 @@ class _Action(Section):
         """Yield each text with placeholders, and where it stands below the action."""
         yield from ()
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The variables without which it cannot be carried out, each once."""
+        names = (name for _, one in self._secret_templates() for name in secret_values.names(one))
+        return tuple(dict.fromkeys(names))
+
+    def _secret_templates(self) -> Iterator[tuple[Steps, str]]:
+        yield from self.templates()
+
 
 class HttpAction(_Action):
     """One HTTP request. Redirects are never followed."""
@@ -147,6 +157,10 @@ class CommandAction(_Action):
 
     def templates(self) -> Iterator[tuple[Steps, str]]:
         yield from texts({"argv": self.argv, "environment": self.environment})
+
+    def _secret_templates(self) -> Iterator[tuple[Steps, str]]:
+        """Leave out the arguments: they hold no secret, and a dollar sign is one."""
+        yield from texts(self.environment)
 
 
 class NotifyAction(_Action):

@@ -18,7 +18,7 @@ import pytest_asyncio
 
 from actions.call import Call, Outcome
 from actions.carrier import Carrier
-from config.action_spec import CommandAction, HttpAction, NotifyAction
+from config.action_spec import CommandAction, HttpAction, NotifyAction, Scalar
 from config.projects_file import read_projects, read_projects_text
 from config.settings import ROOT
 from data.notices import NewNotice
@@ -34,7 +34,7 @@ SECRETS = {
     "RAILWAY_TOKEN": "rlw",
     "RAILWAY_DEPLOYMENT": "d-9",
 }
-GIVEN = {
+GIVEN: dict[tuple[str, str], dict[str, Scalar]] = {
     ("orders", "scale"): {"instances": 3},
     ("website", "rollback"): {"deploy": "dep-7"},
     ("recommendations", "rollback"): {"deployment": "d-7"},

@@ -105,6 +105,15 @@ def test_a_declared_parameter_goes_before_the_standard_one() -> None:
     assert parameters_of("scale", scale)["instances"].maximum == 3
 
 
+def test_the_secrets_that_an_action_needs_are_known() -> None:
+    spec = _spec(
+        restart={**HTTP, "url": "${BASE}/a", "headers": {"A": "${T}"}, "body": ["${T}${B:-x}$$"]},
+        pause={"driver": "command", "argv": ["a", "$HOME"], "environment": {"A": "${KEY}"}},
+    )
+    needed = {name: action.secrets for name, action in spec.actions.items()}
+    assert needed == {"restart": ("BASE", "T"), "pause": ("KEY",)}
+
+
 def test_what_every_template_may_name_is_no_fault() -> None:
     body = {"text": "{project} {action} {attempt_id} {now} {actor} {reason}"}
     assert isinstance(_spec(restart={**HTTP, "body": body}).actions["restart"], HttpAction)
