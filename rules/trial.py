@@ -32,6 +32,7 @@ class Trial:
 
     def __init__(self, *, timeout_s: float = TIMEOUT_S) -> None:
         self._timeout_s = timeout_s
+        self._is_read = False
         self._process = subprocess.Popen(
             [sys.executable, "-m", PROGRAM, "-"],
             cwd=_ROOT,
@@ -62,11 +63,13 @@ class Trial:
 
         Blocks, for 20 seconds at most.
         """
+        self._is_read = True
         try:
             told, last_words = self._process.communicate(timeout=self._timeout_s)
-        except subprocess.TimeoutExpired as error:
-            self.end()
-            return _died(_text(error.stdout), f"did not come to an end in {self._timeout_s:g} s")
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            told, _ = self._process.communicate()
+            return _died(told, f"did not come to an end in {self._timeout_s:g} s")
         lines = _lines(told)
         code = self._process.returncode
         if code == 0 and lines and "faults" in lines[-1]:
@@ -79,14 +82,15 @@ class Trial:
         return self._process.poll() is not None
 
     def end(self) -> None:
-        """Kill the process if it is still there."""
+        """Kill the process if it is still there; whoever waits for its finding then gets one."""
         if not self.ended:
             self._process.kill()
             self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if stream is not None:
-                with suppress(OSError):
-                    stream.close()
+        if not self._is_read:
+            for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+                if stream is not None:
+                    with suppress(OSError):
+                        stream.close()
 
 
 def _died(told: str, how: str) -> Finding:
@@ -115,9 +119,3 @@ def _how(code: int) -> str:
 def _because(last_words: str) -> str:
     words = last_words.strip().splitlines()
     return f" ({words[-1][:_LAST_WORDS]})" if words else ""
-
-
-def _text(output: bytes | str | None) -> str:
-    if isinstance(output, bytes):
-        return output.decode(errors="replace")
-    return output or ""
