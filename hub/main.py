@@ -7,7 +7,7 @@ import typer
 signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while the rest loads: no traceback
 
 from hub.commands import (  # noqa: E402
-    actions,
+    acting,
     approvals,
     audit,
     backtest,
@@ -22,7 +22,7 @@ from hub.commands import (  # noqa: E402
     hubs,
     incidents,
     projects,
-    rules,
+    rule_book,
     silences,
     up,
     version,
@@ -47,13 +47,13 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(projects.app, name="projects")
 app.command("events")(events.events)
 app.add_typer(incidents.app, name="incidents")
-app.add_typer(actions.app, name="actions")
+app.add_typer(acting.app, name="actions")
 app.add_typer(approvals.app, name="approvals")
 app.command("stop-acting")(brake.stop_acting)
 app.command("resume-acting")(brake.resume_acting)
 app.add_typer(silences.app, name="silences")
-rules.app.command("backtest")(backtest.backtest)
-app.add_typer(rules.app, name="rules")
+rule_book.app.command("backtest")(backtest.backtest)
+app.add_typer(rule_book.app, name="rules")
 app.add_typer(contacts.app, name="contacts")
 app.add_typer(audit.app, name="audit")
 app.command("credit")(credit.credit)

@@ -17,8 +17,8 @@ from data import brake, system_health
 from data.system_health import Vitals
 from hub.commands.brake import stopped_in_words
 from hub.commands.outcome import EXIT_FAILED, AsJson, print_json, print_line
+from hub.commands.rule_book import run_all_examples
 from hub.commands.rule_sources import read_places, unknown_in_hub, unknown_in_rules
-from hub.commands.rules import run_all_examples
 from hub.record_access import embedded_postgres, open_record
 from rules.rule import RuleBook
 
