@@ -14,8 +14,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 from durable.engine import durable_rules_engine as rete
 
 from config.errors import OpsloreError
+from rules.durable_json import SID, message_head, to_json
 
-_SID: Final = "0"
 _PROBE: Final = "probe"
 _HANDLED: Final = 0
 _NOT_HANDLED: Final = 1
@@ -70,7 +70,7 @@ class Network:
 
     def free(self) -> None:
         """Give the memory back; the network is not to be used again."""
-        rete.delete_state(self._handle, _SID)
+        rete.delete_state(self._handle, SID)
         rete.delete_ruleset(self._handle)
 
     def renew(self) -> None:
@@ -109,7 +109,7 @@ class Network:
 
     def _retract(self, ids: Iterable[str]) -> None:
         for one in ids:
-            rete.retract_fact(self._handle, f'{{"sid":"{_SID}","id":"{one}"}}')
+            rete.retract_fact(self._handle, f'{{"sid":"{SID}","id":"{one}"}}')
 
     @staticmethod
     def _state(result: tuple[int, int]) -> int | None:
@@ -126,32 +126,6 @@ class Network:
             fired.append(Fired(messages.split('"', 2)[1], messages))
             messages = rete.complete_and_start_action(self._handle, state)
         return fired
-
-
-def message_head(kind: str, identifier: str) -> str:
-    """Return the beginning of every message: its one state, its id and its type."""
-    return f'{{"sid":"{_SID}","id":"{identifier}","_t":"{kind}"'
-
-
-def to_json(value: object) -> str:
-    """Return JSON as the engine reads it: ASCII, and no exponent without a decimal point."""
-    match value:
-        case bool() | None | str() | int():
-            return json.dumps(value)
-        case float():
-            return number_json(value)
-        case Mapping():
-            return "{" + ",".join(f"{json.dumps(k)}:{to_json(v)}" for k, v in value.items()) + "}"
-        case list() | tuple():
-            return "[" + ",".join(map(to_json, value)) + "]"
-        case _:
-            raise TypeError(f"{type(value).__name__} is not for the engine")
-
-
-def number_json(number: float) -> str:
-    """Return a finite number with a decimal point, which the engine's reader needs; -0 is 0."""
-    text = repr(number + 0.0)
-    return text if "." in text else text.replace("e", ".0e")
 
 
 def _probe_rule() -> dict[str, Any]:

@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
-from rules.durable_host import EngineError, Network, message_head, number_json
+from rules.durable_host import EngineError, Network
+from rules.durable_json import message_head, number_json
 from rules.policy import POLICY, Standing, Verdict
 
 _STANDING: Final = "standing"

@@ -20,7 +20,7 @@ from typing import Final
 
 from rules.compiling.cleaning import Fields
 from rules.compiling.predicates import calculate
-from rules.durable_host import number_json
+from rules.durable_json import number_json
 from rules.facts import FieldValue
 from rules.rule import Term
 

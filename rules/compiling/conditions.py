@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from rules.compiling import columns
 from rules.compiling.alternatives import Literal
+from rules.compiling.arithmetic import expression_of, fields_of, fold, is_finite
 from rules.compiling.cleaning import Fields
 from rules.compiling.columns import Column, Numbering
-from rules.compiling.predicates import combine, term_of, test_of
+from rules.compiling.predicates import term_of, test_of
 from rules.durable_host import EngineError
 from rules.facts import FieldKind
-from rules.rule import Arithmetic, Field, Term, Test
+from rules.rule import Operand, Term, Test
 
 MOST_COLUMNS: Final = 60
 """Of one pattern; the tests that would need more are put together in one, in Python."""
@@ -96,7 +97,7 @@ def signal_piece(literal: Literal, kind_of: KindOf, numbering: Numbering) -> Pie
         folded = fold(term)
         if isinstance(folded, float):
             return signal_piece(Literal(replace(test, operand=folded)), kind_of, numbering)
-        if _is_finite(folded):
+        if is_finite(folded):
             return _arithmetic(test, folded)
     return computed_piece((literal,), numbering)
 
@@ -136,9 +137,10 @@ def plain_piece(literal: Literal, kind: FieldKind) -> Piece | None:
     if test.operator == "eq" and kind == "flag" and isinstance(operand, bool):
         column = columns.flag(test.field)
         return Piece(({column.name: operand},), (column,))
-    if test.operator in _COMPARISONS and kind == "number" and _is_number(operand):
+    bound = _finite(operand) if kind == "number" else None
+    if test.operator in _COMPARISONS and bound is not None:
         column = columns.number(test.field)
-        return Piece((comparison(test.operator, column.name, float(operand)),), (column,))  # type: ignore[arg-type]
+        return Piece((comparison(test.operator, column.name, bound),), (column,))
     return None
 
 
@@ -146,63 +148,24 @@ def comparison(operator: str, name: str, right: object) -> dict[str, Any]:
     return {name: right} if operator == "eq" else {f"${operator}": {name: right}}
 
 
-def fold(term: Term) -> Term:
-    """Return the term with what has no field in it calculated: the engine would not."""
-    if not isinstance(term, Arithmetic):
-        return term
-    left, right = fold(term.left), fold(term.right)
-    if isinstance(left, float | int) and isinstance(right, float | int):
-        return combine(term.operator, float(left), float(right))
-    return Arithmetic(term.operator, left, right)
-
-
 def _arithmetic(test: Test, term: Term) -> Piece:
     """Return a comparison with a term; a field of it that is missing must stop it beforehand."""
-    guards = [columns.presence(name) for name in dict.fromkeys(_fields(term))]
+    guards = [columns.presence(name) for name in dict.fromkeys(fields_of(term))]
     value = columns.number(test.field)
-    numbers = [columns.number(name) for name in dict.fromkeys(_fields(term))]
+    numbers = [columns.number(name) for name in dict.fromkeys(fields_of(term))]
     return Piece(
         (
             *({guard.name: True} for guard in guards),
-            comparison(test.operator, value.name, _expression(term)),
+            comparison(test.operator, value.name, expression_of(term)),
         ),
         (value, *guards, *numbers),
     )
 
 
-def _expression(term: Term) -> object:
-    match term:
-        case Field(name):
-            return {"$m": columns.number(name).name}
-        case Arithmetic(operator, left, right):
-            word = {"+": "$add", "-": "$sub", "*": "$mul"}[operator]
-            return {word: {"$l": _expression(left), "$r": _expression(right)}}
-        case constant:
-            return float(constant)
-
-
-def _fields(term: Term) -> Iterator[str]:
-    match term:
-        case Field(name):
-            yield name
-        case Arithmetic(_, left, right):
-            yield from _fields(left)
-            yield from _fields(right)
-
-
-def _is_finite(term: Term) -> bool:
-    match term:
-        case Field():
-            return True
-        case Arithmetic(_, left, right):
-            return _is_finite(left) and _is_finite(right)
-        case constant:
-            return math.isfinite(constant)
-
-
-def _is_number(operand: object) -> bool:
-    is_number = isinstance(operand, float | int) and not isinstance(operand, bool)
-    return is_number and math.isfinite(operand)  # type: ignore[arg-type]
+def _finite(operand: Operand) -> float | None:
+    if isinstance(operand, bool) or not isinstance(operand, float | int):
+        return None
+    return float(operand) if math.isfinite(operand) else None
 
 
 def _kind(test: Test, kind_of: KindOf) -> FieldKind:

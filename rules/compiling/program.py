@@ -9,7 +9,7 @@ from rules.compiling.cleaning import Fields
 from rules.compiling.columns import Column, Numbering
 from rules.compiling.conditions import SIGNAL
 from rules.compiling.network_rules import AGE, ALWAYS, NetworkRule, Reach, network_rules
-from rules.durable_host import message_head
+from rules.durable_json import message_head
 from rules.facts import FactType
 from rules.rule import Rule
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from rules.compiling.program import MOST_COLUMNS, MOST_RULES, compile_rules
-from rules.durable_host import EngineError, Network, number_json, to_json
+from rules.durable_host import EngineError, Network
+from rules.durable_json import number_json, to_json
 from rules.engine import Engine, EngineClosed
 from rules.facts import Fact, FactType, Signal
 from rules.language.reading import book_of
