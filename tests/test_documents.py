@@ -1,8 +1,10 @@
 """What the documents say is so: commands, settings with their defaults and limits."""
 
 import re
+import textwrap
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_args
 
 import click
@@ -20,6 +22,9 @@ from config.section import Section
 from config.settings import Settings
 from config.thresholds import BUILT_IN
 from hub.main import app
+from rules.engine import Engine
+from rules.examples import run_examples
+from rules.language.reading import read_rules
 from tests.documents import ROOT, rows
 
 README = (ROOT / "README.md").read_text()
@@ -236,10 +241,23 @@ def test_the_examples_of_a_section_are_valid(section: str) -> None:
     assert getattr(spec, section) != getattr(ProjectSpec(name="a", url="http://a"), section)
 
 
-def test_the_example_of_the_readme_is_valid() -> None:
-    (example,) = re.findall(r"```yaml\n(.*?)```", README, re.S)
-    text = re.sub(r"(?m)^   ", "", example)
-    assert [spec.name for spec in read_projects_text(text, "README.md")] == [
-        "chatbot",
-        "newsletter",
+def _readme_examples(word: str) -> list[str]:
+    """Return the YAML of the readme that has such a section, free of the list it stands in."""
+    blocks = [textwrap.dedent(text) for text in re.findall(r"```yaml\n(.*?)```", README, re.S)]
+    return [text for text in blocks if re.search(rf"(?m)^{word}:", text)]
+
+
+def test_the_projects_of_the_readme_are_valid() -> None:
+    names = [
+        [spec.name for spec in read_projects_text(text, "README.md")]
+        for text in _readme_examples("projects")
     ]
+    assert names == [["chatbot", "newsletter"], ["chatbot"]]
+
+
+def test_the_rule_of_the_readme_does_what_its_examples_say(tmp_path: Path) -> None:
+    (text,) = _readme_examples("rules")
+    (tmp_path / "own.yaml").write_text(text)
+    engine = Engine(read_rules([tmp_path]))
+    assert run_examples(engine) == []
+    engine.close()
