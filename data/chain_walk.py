@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal
 
 from data.anchors import Anchor
@@ -163,7 +164,7 @@ def _numbered_again(link: Link, expected_seq: int) -> Breach:
 
 def _changed(link: Link, previous_hash: bytes, highest: int) -> Breach:
     now = link.hash_after(link.previous_hash).hex()
-    told = {"seq": link.seq, "expected": link.hash.hex(), "found": now}
+    broken = partial(Breach, seq=link.seq, expected=link.hash.hex(), found=now)
     if link.hash_after(previous_hash) == link.hash:
         problem = f"row {link.seq} was changed: its previous_hash is not the hash before it"
         return Breach(
@@ -176,9 +177,9 @@ def _changed(link: Link, previous_hash: bytes, highest: int) -> Breach:
     number = link.number_at_first(min(highest, _MOST_TRIED))
     if number is not None:
         problem = f"row {link.seq} was row {number} when it was written"
-        return Breach(kind="renumbered", problem=problem, **told)
+        return broken(kind="renumbered", problem=problem)
     problem = f"row {link.seq} was changed: its content does not have its hash"
-    return Breach(kind="changed", problem=problem, **told)
+    return broken(kind="changed", problem=problem)
 
 
 def _replaced(link: Link, previous_hash: bytes) -> Breach:

@@ -20,4 +20,4 @@ def next_attempt_at(
         raise ValueError(f"attempts must be at least 1, got {attempts}")
     if attempts >= retry.max_attempts:
         return None
-    return last_finished_at + min(retry.wait_max, retry.wait_initial * 2 ** (attempts - 1))
+    return last_finished_at + min(retry.wait_max, retry.wait_initial * 2.0 ** (attempts - 1))

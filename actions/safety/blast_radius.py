@@ -5,7 +5,6 @@ from collections.abc import Collection
 
 from config.healing import BlastRadiusSettings
 
-
 LEAST = 2
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from config.project_spec import ProjectSpec
 from data import projects
 from data.database import Database
-from rules.projection import ProjectView
+from rules.projection import ProjectView, upstream_of
 
 
 class Fleet:
@@ -19,8 +19,9 @@ class Fleet:
 
     def _take(self, specs: Sequence[ProjectSpec]) -> None:
         self.specs: Mapping[str, ProjectSpec] = {spec.name: spec for spec in specs}
+        depends_on = {name: spec.depends_on for name, spec in self.specs.items()}
         self.upstream: Mapping[str, tuple[str, ...]] = {
-            name: _upstream(name, self.specs) for name in self.specs
+            name: upstream_of(name, depends_on) for name in self.specs
         }
         self.views: Mapping[str, ProjectView] = {
             name: _view(spec, self.upstream[name]) for name, spec in self.specs.items()
@@ -32,23 +33,6 @@ class Fleet:
     def dependents(self, name: str) -> int:
         """Return how many projects depend on one, also through others."""
         return sum(name in upstream for upstream in self.upstream.values())
-
-
-def _upstream(name: str, specs: Mapping[str, ProjectSpec]) -> tuple[str, ...]:
-    """Return all projects that one depends on, the nearest first."""
-    found: dict[str, None] = {}
-    nearest = [name]
-    while nearest:
-        further = [
-            other
-            for one in nearest
-            if one in specs
-            for other in specs[one].depends_on
-            if other not in found and other != name
-        ]
-        found.update(dict.fromkeys(further))
-        nearest = list(dict.fromkeys(further))
-    return tuple(found)
 
 
 def _view(spec: ProjectSpec, upstream: tuple[str, ...]) -> ProjectView:

@@ -9,7 +9,7 @@ from data.database import Connection
 from flows.healing import healing_events, new_attempts, telling
 from flows.healing.candidates import Candidate
 from flows.healing.deciding import Decision
-from flows.healing.means import AT_ONCE, LATER, SOON, Look, Means, until
+from flows.healing.means import AT_ONCE, LATER, RARELY, SOON, Look, Means, until
 from flows.healing.wording import action_in_words
 
 WORTH_WAKING: Final = frozenset({"brake", "breaker_open", "rate_limited", "blast_radius"})
@@ -44,7 +44,7 @@ async def _deny(
     if is_new and chosen is not None and decision.verdict.reason == "autonomy_suggest":
         await events.append(connection, [telling.suggested(means.hub, around, chosen)])
     await telling.escalate(connection, means, around, decision)
-    return None
+    return RARELY
 
 
 async def _hold(
@@ -65,7 +65,7 @@ async def _give_to_a_person(
     if await _request_undo(connection, means, around):
         return AT_ONCE
     await telling.escalate(connection, means, around, decision)
-    return None
+    return RARELY
 
 
 async def _request_undo(

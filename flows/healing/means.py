@@ -17,6 +17,8 @@ Look = timedelta | None
 AT_ONCE: Final = timedelta()
 SOON: Final = timedelta(seconds=1)
 LATER: Final = timedelta(seconds=10)
+RARELY: Final = timedelta(seconds=30)
+"""How often what a person has is looked at: a rule may begin to hold with time."""
 
 Log = Callable[[str], None]
 

@@ -8,7 +8,12 @@ from data.events import Event
 from hub.demo.healing_account import HealingAccount, healing_of, median_request_delay_s
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
-ATTEMPT = {"attempt_id": "1", "rule": "down", "rules_version": "abc", "action": "restart"}
+ATTEMPT: dict[str, Any] = {
+    "attempt_id": "1",
+    "rule": "down",
+    "rules_version": "abc",
+    "action": "restart",
+}
 _numbers = count(1)
 
 

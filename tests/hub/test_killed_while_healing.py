@@ -118,7 +118,7 @@ async def test_a_hub_that_dies_while_it_writes_leaves_one_effect(
     await healed.watched.all_healthy()
     when, condition = MOMENTS[moment]
     async with database.connection() as connection:
-        await connection.execute(STAND_STILL.format(moment=when, condition=condition))  # type: ignore[arg-type]
+        await connection.execute(STAND_STILL.format(moment=when, condition=condition))
     await healed.crash("a")
 
     async def asleep() -> bool:
