@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -24,6 +25,7 @@ from data.attempts import Attempt, NewAttempt
 from data.database import Database
 from hub.approval_access import ApprovalKeyUnusable, approval_links, base_url
 from hub.approval_pages import ApprovalPages
+from hub.self_report import SelfReport
 from hub.standard_api import StandardAPI
 
 HOSTILE = "<script>alert(1)</script>\"'><b>&amp;"
@@ -271,6 +273,19 @@ async def test_a_decision_has_the_incident_looked_at_at_once(site: Site) -> None
 async def test_the_hub_answers_its_own_paths_beside_the_pages(site: Site) -> None:
     assert (await site.http.get("/health")).json()["status"] == "healthy"
     assert (await site.http.get("/nothing")).status_code == 404
+
+
+async def test_a_hub_serves_them_where_it_reports(site: Site) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    starting: Any = SimpleNamespace(latest=None)
+    pages = ApprovalPages(site.database, site.links)
+    token = site.links.token_for((await site.ask()).id, "oncall", None)
+    async with SelfReport(ListenSettings(port=port), "h", starting, pages):
+        answer = await site.http.get(f"http://127.0.0.1:{port}/approvals/{token}")
+        health = await site.http.get(f"http://127.0.0.1:{port}/health")
+    assert (answer.status_code, health.status_code) == (200, 200)
+    assert "Approve pause of a?" in answer.text
 
 
 def test_hubs_of_one_home_know_each_others_links(tmp_path: Any, monkeypatch: Any) -> None:
