@@ -12,7 +12,8 @@ from config import secret_values
 from config.errors import OpsloreError
 
 MASK: Final = "***"
-_SHORTEST_LINE: Final = 4
+_SHORTEST: Final = 3
+"""What is shorter is no secret, and masked it would make every number unreadable."""
 SENSITIVE: Final = re.compile(
     r"auth|cookie|credential|passw|secret|signature|token|api[-_]?key|access[-_]?key|^key$|^sig$",
     re.IGNORECASE,
@@ -48,7 +49,7 @@ class Secrets:
 
     def hide(self, *values: str) -> None:
         """Treat these values as secrets too."""
-        self._values |= {value for value in values if value}
+        self._values |= {value for value in values if len(value) >= _SHORTEST}
 
     @property
     def longest(self) -> int:
@@ -80,7 +81,7 @@ def _name_in(written: str) -> str:
 
 def _spellings(value: str) -> Iterable[str]:
     yield value
-    yield from (line for line in value.splitlines() if len(line) >= _SHORTEST_LINE)
+    yield from (line for line in value.splitlines() if len(line) >= _SHORTEST)
     yield quote(value, safe="")
     yield quote_plus(value)
     yield json.dumps(value)[1:-1]

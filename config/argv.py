@@ -1,7 +1,7 @@
 """A command as a list of arguments: what may stand in it, and what would be a shell after all."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -11,6 +11,9 @@ from config.quoting import quoted
 _SHELLS: Final = frozenset(
     ("ash", "bash", "csh", "dash", "fish", "ksh", "mksh", "rbash", "sh", "tcsh", "yash", "zsh")
 )
+_SWITCHERS: Final = frozenset(("flock", "runuser", "script", "su"))
+"""Programs that give what follows their -c to a shell."""
+_TAKES_VALUE: Final = re.compile(r"[-+][A-Za-z]*[oO]|--rcfile|--init-file")
 _OPTION_C: Final = re.compile(r"-[A-Za-z]*c[A-Za-z]*|--command(=.*)?")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _MOST_ARGUMENTS: Final = 100
@@ -81,12 +84,20 @@ def _check_text(text: str) -> None:
 def _shell_with_text(argv: Sequence[str]) -> str | None:
     """Return the shell that is given text with -c, also behind a program such as sudo or env."""
     for position, argument in enumerate(argv):
-        name = PurePosixPath(argument).name
-        if name not in _SHELLS:
-            continue
-        for option in argv[position + 1 :]:
-            if not option.startswith("-"):
-                break
-            if _OPTION_C.fullmatch(option):
-                return name
+        name, rest = PurePosixPath(argument).name, argv[position + 1 :]
+        options = rest if name in _SWITCHERS and position == 0 else _options(rest)
+        known = name in _SHELLS or name in _SWITCHERS
+        if known and any(map(_OPTION_C.fullmatch, options)):
+            return name
     return None
+
+
+def _options(arguments: Sequence[str]) -> Iterator[str]:
+    """Yield the options before the first argument that is none, and is no option's value."""
+    is_value = False
+    for argument in arguments:
+        if not is_value and not argument.startswith(("-", "+")):
+            return
+        if not is_value:
+            yield argument
+        is_value = not is_value and _TAKES_VALUE.fullmatch(argument) is not None

@@ -4,7 +4,7 @@ import asyncio
 import errno
 import signal
 from asyncio.subprocess import Process
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from actions.call import Call, Outcome
@@ -79,7 +79,7 @@ def _not_started(error: OSError | ValueError, command: PreparedCommand) -> Outco
     number = error.errno if isinstance(error, OSError) else None
     reason = error.strerror if isinstance(error, OSError) else "an argument cannot be passed on"
     about = PurePosixPath(command.argv[0]).name
-    if isinstance(error, OSError) and command.cwd is not None and error.filename == command.cwd:
+    if command.cwd is not None and not Path(command.cwd).is_dir():
         about = f"cwd {command.cwd}"
     detail = f"{about} could not be started: {reason}"
     return Outcome(result="failed", detail=detail, permanent=number not in _PASSING)

@@ -161,6 +161,7 @@ projects:
         ["/usr/local/bin/restart", "-c", "{project}"],
         ["kubectl", "-c", "sh"],
         ["bash", "--norc", "script.sh", "-c"],
+        ["bash", "-o", "pipefail", "script.sh", "-c"],
     ],
 )
 def test_a_script_file_may_be_given_to_a_shell(argv: list[str]) -> None:
@@ -175,6 +176,11 @@ def test_a_script_file_may_be_given_to_a_shell(argv: list[str]) -> None:
         ["env", "A=b", "zsh", "-f", "-c", "x"],
         ["fish", "--command", "x"],
         ["nice", "-n", "5", "ksh", "-xc", "x"],
+        ["bash", "-o", "pipefail", "-c", "x"],
+        ["bash", "+x", "-eo", "pipefail", "-c", "x"],
+        ["busybox", "sh", "-c", "x"],
+        ["su", "chatbot", "-c", "x"],
+        ["sudo", "su", "-c", "x"],
     ],
 )
 def test_text_for_a_shell_is_refused(argv: list[str]) -> None:
