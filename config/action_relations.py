@@ -1,9 +1,9 @@
 """What only all actions of a project together can tell: risks, undoing, placeholders."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from config.action_spec import VERBS, ActionSpec, parameters_of
+from config.action_spec import VERBS, ActionSpec, NotifyAction, parameters_of
 from config.action_templates import BUILT_IN, Steps, placeholders
 from config.quoting import quoted
 from config.sentences import suggestion
@@ -38,6 +38,17 @@ def misfits(actions: Mapping[str, ActionSpec]) -> Iterator[Misfit]:
             )
         yield from _unknown_placeholders(name, spec)
         yield from _undo(name, spec, actions)
+
+
+def unknown_contacts(
+    actions: Mapping[str, ActionSpec], contacts: Collection[str]
+) -> Iterator[Misfit]:
+    """Yield the notices of a project to somebody who is not among the hub's contacts."""
+    for name, spec in actions.items():
+        if isinstance(spec, NotifyAction) and spec.contact not in contacts:
+            hint = suggestion(spec.contact, contacts)
+            problem = f"must be a contact of the hub file, got {quoted(spec.contact)}{hint}"
+            yield Misfit((name, "contact"), problem)
 
 
 def _unknown_placeholders(name: str, spec: ActionSpec) -> Iterator[Misfit]:

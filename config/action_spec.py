@@ -102,10 +102,11 @@ class _Action(Section):
     @property
     def secrets(self) -> tuple[str, ...]:
         """The variables without which it cannot be carried out, each once."""
-        names = (name for _, one in self._secret_templates() for name in secret_values.names(one))
+        names = (name for _, one in self.secret_templates() for name in secret_values.names(one))
         return tuple(dict.fromkeys(names))
 
-    def _secret_templates(self) -> Iterator[tuple[Steps, str]]:
+    def secret_templates(self) -> Iterator[tuple[Steps, str]]:
+        """Yield each text in which secrets are filled in, and where it stands."""
         yield from self.templates()
 
 
@@ -158,9 +159,9 @@ class CommandAction(_Action):
     def templates(self) -> Iterator[tuple[Steps, str]]:
         yield from texts({"argv": self.argv, "environment": self.environment})
 
-    def _secret_templates(self) -> Iterator[tuple[Steps, str]]:
+    def secret_templates(self) -> Iterator[tuple[Steps, str]]:
         """Leave out the arguments: they hold no secret, and a dollar sign is one."""
-        yield from texts(self.environment)
+        yield from texts({"environment": self.environment})
 
 
 class NotifyAction(_Action):

@@ -159,7 +159,7 @@ COMMANDS = {
     ("email-blast", "pause"): ["systemctl", "stop", "email-blast.service"],
     ("email-blast", "resume"): ["systemctl", "start", "email-blast.service"],
     ("newsletter", "restart"): ["systemctl", "--user", "restart", "newsletter.service"],
-    ("chatbot", "restart"): ["docker", "restart", "--time", "10", "chatbot"],
+    ("chatbot", "restart"): ["docker", "restart", "-t", "10", "chatbot"],
     ("chatbot", "pause"): ["docker", "pause", "chatbot"],
     ("chatbot", "resume"): ["docker", "unpause", "chatbot"],
     ("orders", "rollback"): [

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from config.action_parameters import ParameterSpec
+from config.action_relations import unknown_contacts
 from config.action_spec import (
     VERBS,
     CommandAction,
@@ -112,6 +113,14 @@ def test_the_secrets_that_an_action_needs_are_known() -> None:
     )
     needed = {name: action.secrets for name, action in spec.actions.items()}
     assert needed == {"restart": ("BASE", "T"), "pause": ("KEY",)}
+
+
+def test_a_notice_to_nobody_of_the_hub_is_told() -> None:
+    tell = {"driver": "notify", "contact": "opertors", "message": "m", "risk": "reversible"}
+    actions = _spec(tell=tell, ask={**tell, "contact": "ann"}, restart=HTTP).actions
+    (misfit,) = unknown_contacts(actions, {"operators", "ann"})
+    assert misfit.at == ("tell", "contact")
+    assert misfit.problem.endswith('got "opertors": did you mean operators?')
 
 
 def test_what_every_template_may_name_is_no_fault() -> None:
