@@ -159,7 +159,7 @@ class TestHowItEnds:
         )
         assert (outcome.result, outcome.status) == ("unknown", -15)
         assert outcome.detail.endswith("did not end within 1s: begun")
-        assert outcome.seconds < 2.5
+        assert outcome.seconds < 6
 
     async def test_one_that_does_not_listen_is_killed_with_all_it_started(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -222,7 +222,7 @@ open(sys.argv[1], "w").write(str(child.pid))
         assert background.is_running()
         background.kill()
         assert outcome.result == "done"
-        assert outcome.seconds < 5
+        assert outcome.seconds < 20
 
 
 async def _gone(file: Path) -> None:
@@ -231,7 +231,7 @@ async def _gone(file: Path) -> None:
     async def none_runs() -> bool:
         return not any(map(_runs, pids))
 
-    await eventually(none_runs, within_s=3)
+    await eventually(none_runs, within_s=8)
 
 
 def _text(file: Path) -> str:
@@ -253,7 +253,7 @@ class TestItsOutput:
     async def test_a_flood_without_end_stops_with_the_time(self) -> None:
         outcome = await _carried(_command("yes", timeout="1s"))
         assert outcome.result == "unknown"
-        assert outcome.seconds < 3
+        assert outcome.seconds < 6
 
     async def test_what_is_no_text_is_told_as_text(self) -> None:
         code = r"import sys; sys.stdout.buffer.write(b'a\x00\xff\x1b[31mb\n')"

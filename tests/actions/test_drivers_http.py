@@ -256,7 +256,7 @@ class TestHostileServers:
         async with target(script=silent) as server:
             outcome = await _carried(_http(server.url, timeout="1s"))
         assert (outcome.result, outcome.detail) == ("unknown", "no answer within 1s")
-        assert 0.9 < outcome.seconds < 2
+        assert 0.9 < outcome.seconds < 5
 
     async def test_a_connection_that_breaks_after_sending_is_unknown(self) -> None:
         async def cut(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
