@@ -1,5 +1,7 @@
 """What people asked for on the command line: carried out by whichever hub is first."""
 
+from datetime import UTC, datetime
+
 from data import attempts
 from data.attempts import Attempt
 from data.database import Database
@@ -20,7 +22,7 @@ async def advance(means: Means, attempt: Attempt, log: Log) -> None:
     """
     match attempt.state:
         case "approved":
-            await _begin(means, attempt, log)
+            await under_way.begin(means, attempt, datetime.now(UTC), log)
         case "executing":
             await under_way.give_up_on(means, attempt)
         case "pending":
@@ -29,14 +31,3 @@ async def advance(means: Means, attempt: Attempt, log: Log) -> None:
             await under_way.end(means, attempt, "failed", "nobody knows whether it had its effect")
         case _:
             pass  # the incident it belongs to takes it on
-
-
-async def _begin(means: Means, attempt: Attempt, log: Log) -> None:
-    owner = means.fleet.specs.get(attempt.project)
-    spec = owner.actions.get(attempt.action) if owner else None
-    if spec is None:
-        await under_way.end(means, attempt, "expired", "the project does not declare the action")
-        return
-    done = await means.execution.carry_out(attempt, spec, means.fleet)
-    if isinstance(done, Attempt):
-        log(f"{done.action} {done.project}, by {done.requested_by}: {done.state}")

@@ -1,11 +1,11 @@
 """An attempt that is under way, taken to its next state when the time has come."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from config.durations import format_duration
 from data import attempts, events
-from data.attempts import Attempt, AttemptState
+from data.attempts import Attempt, AttemptState, Refusal
 from data.circumstances import Circumstances
 from data.events import EventKind
 from data.records import Severity
@@ -22,7 +22,7 @@ async def go_on(means: Means, around: Circumstances, attempt: Attempt, log: Log)
         case "pending":
             return await _await_approval(means, around, attempt)
         case "approved":
-            return await begin(means, around, attempt, log)
+            return await begin(means, attempt, around.now, log)
         case "executing":
             return await give_up_on(means, attempt)
         case "verifying" | "unknown":
@@ -50,21 +50,29 @@ async def _verify(means: Means, around: Circumstances, attempt: Attempt, log: Lo
     return await end(means, attempt, "failed", f"not well within {within}")
 
 
-async def begin(means: Means, around: Circumstances, attempt: Attempt, log: Log) -> Look:
-    """Carry out what is approved, unless it waited too long or something is in the way."""
-    since = attempt.decided_at or attempt.requested_at
-    if around.now - since > means.settings.approval_expires:
-        return await end(means, attempt, "expired", "it waited too long to begin")
+async def begin(means: Means, attempt: Attempt, now: datetime, log: Log) -> Look:
+    """Carry out what is approved, unless it waited too long or something is in the way.
+
+    A hub on a dry run leaves what is meant in earnest to others.
+    """
     owner = means.fleet.specs.get(attempt.project)
     spec = owner.actions.get(attempt.action) if owner else None
     if spec is None:
-        return await end(means, attempt, "expired", "the project no longer declares the action")
+        return await end(means, attempt, "expired", "the project does not declare the action")
+    if now - (attempt.decided_at or attempt.requested_at) > means.settings.approval_expires:
+        return await end(means, attempt, "expired", "it waited too long to begin")
+    if means.settings.dry_run and not attempt.dry_run:
+        return LATER
     done = await means.execution.carry_out(attempt, spec, means.fleet)
     if isinstance(done, Attempt):
         log(f"{done.action} {done.project}: {done.state}: {done.outcome}")
         await _note_taken_back(means, done)
         return AT_ONCE
-    match done:
+    return _after_refusal(done)
+
+
+def _after_refusal(refusal: Refusal) -> Look:
+    match refusal:
         case "gone":
             return AT_ONCE
         case "busy":
@@ -72,7 +80,7 @@ async def begin(means: Means, around: Circumstances, attempt: Attempt, log: Log)
         case "brake" | "rate_limited" | "blast_radius":
             return LATER
         case _:
-            assert_never(done)
+            assert_never(refusal)
 
 
 async def give_up_on(means: Means, attempt: Attempt) -> Look:

@@ -1,8 +1,7 @@
 """What is said to people about an incident that is worked on, in plain sentences."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Final
 
 from actions.notification.plain_text import one_line
 from data.attempts import Attempt
@@ -10,34 +9,14 @@ from data.circumstances import Circumstances
 from flows.healing.candidates import Candidate
 from flows.healing.deciding import Decision
 from flows.healing.fleet import Fleet
+from flows.healing.reasons import words_for
 from flows.incident_events import lasted
-
-_REASONS: Final[Mapping[str, str]] = {
-    "no_rule": "no rule covers it",
-    "attempts_used_up": "every attempt that its rule allows has failed",
-    "permanent_failure": "the last attempt failed in a way that trying again does not help",
-    "rejected": "the action was rejected",
-    "approval_expired": "nobody approved the action in time",
-    "not_declared": "the project does not declare the action that its rule asks for",
-    "parameters_invalid": "the rule's parameters are not those that the action takes",
-    "autonomy_observe": "the project's autonomy is observe: nothing is done by itself",
-    "autonomy_suggest": "the project's autonomy is suggest: a person decides",
-    "brake": "the global brake is pulled",
-    "network_suspected": "most of the fleet is silent: it may be the hub's own network",
-    "breaker_open": "the action failed too often lately, so its circuit breaker is open",
-    "rate_limited": "the project has seen as many actions as it may within the window",
-    "blast_radius": "as many projects as may be have been acted on within the window",
-    "cooling_down": "the same action helped a moment ago and is not repeated at once",
-    "busy": "another action is under way",
-    "dry_run": "this is a dry run: the action was not really carried out",
-    "matched": "its rule asks for a person",
-}
 
 
 def reason_in_words(decision: Decision) -> str:
     """Return why the hub does what it does, or why it does nothing."""
     candidate, reason = decision.candidate, decision.verdict.reason
-    words = _REASONS.get(reason, reason.replace("_", " "))
+    words = words_for(reason)
     if candidate is None:
         return words
     if candidate.rule.then.reason and reason == "matched":

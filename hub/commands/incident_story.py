@@ -12,6 +12,7 @@ from data.escalations import Escalation
 from data.events import Event
 from data.incidents import Incident
 from data.rule_decisions import Decision
+from flows.healing.reasons import words_for
 from flows.incident_events import lasted
 from hub.commands.attempts_table import STYLES, one_line
 from hub.commands.outcome import print_line
@@ -90,13 +91,7 @@ def _decided(decisions: Sequence[Decision]) -> Iterator[str]:
 
 def _why(decision: Decision) -> str:
     """Return the reason in the words that people were told it in."""
-    from flows.healing import deciding, wording  # noqa: PLC0415 (they load the rules engine)
-    from rules.policy import Verdict  # noqa: PLC0415
-
-    step, reason = decision.step, decision.reason
-    verdict = Verdict(step=step, reason=reason, rule=decision.rule)  # type: ignore[arg-type]
-    said = deciding.Decision(verdict=verdict, rules_version=decision.rules_version)
-    words, problem = wording.reason_in_words(said), _problem(decision)
+    words, problem = words_for(decision.reason), _problem(decision)
     return f"{words} ({problem})" if problem else words
 
 
