@@ -14,6 +14,7 @@ from data.database import Database
 from data.events import NewEvent
 from flows.agent import Agent
 from flows.flow_runs.cycle import Cycle
+from rules.language.reading import rule_files
 from rules.live_rules import LiveRules, RuleChange
 
 BEAT_EVERY_S: Final = 1.0
@@ -92,8 +93,7 @@ class RulesKeeper(Agent):
 def _texts(folders: Sequence[Path]) -> Mapping[str, str]:
     return {
         _shown(path): path.read_text(encoding="utf-8", errors="replace")
-        for folder in folders
-        for path in sorted(folder.glob("*.yaml"))
+        for path in rule_files(folders)
     }
 
 
