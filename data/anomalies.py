@@ -3,18 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
 from psycopg.types.json import Jsonb
 
 from data.database import Connection, Database
 from data.named_sql import read_queries
 from data.records import Severity
+from data.states import Detector, Direction
 
 _SQL = read_queries("anomalies")
-
-Detector = Literal["threshold", "trend"]
-Direction = Literal["above", "below"]
 
 Identity = tuple[str, str, Detector]
 """What makes an anomaly the same one from pass to pass: project, metric, detector."""

@@ -6,31 +6,19 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from config.action_spec import Risk
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
+from config.action_spec import Risk
 from config.errors import OpsloreError
 from data import audit_chain
 from data.audit_chain import NewEntry
 from data.database import Connection, Database
 from data.named_sql import read_queries
+from data.states import AttemptState, Purpose
 
 _SQL = read_queries("attempts")
 
-AttemptState = Literal[
-    "pending",
-    "approved",
-    "executing",
-    "verifying",
-    "completed",
-    "failed",
-    "rejected",
-    "expired",
-    "unknown",
-    "rolled_back",
-]
-Purpose = Literal["heal", "undo", "release", "by_hand"]
 Refusal = Literal["gone", "brake", "busy", "rate_limited", "blast_radius"]
 
 TRANSITIONS: Final[Mapping[AttemptState, frozenset[AttemptState]]] = {

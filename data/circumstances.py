@@ -8,13 +8,13 @@ from typing import Any
 from psycopg.rows import DictRow
 
 from data import attempts, brake, silences
-from data.attempts import Attempt, AttemptState, Purpose
+from data.attempts import Attempt
 from data.brake import Brake
 from data.database import Connection
-from data.incidents import IncidentState
 from data.named_sql import read_queries
 from data.records import Severity
 from data.silences import Silence
+from data.states import AttemptState, IncidentState, Purpose
 
 _SQL = read_queries("circumstances")
 _METRICS = ("cpu_percent", "memory_percent", "error_rate_percent", "response_ms")

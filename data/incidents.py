@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
 from psycopg.types.json import Jsonb
 
@@ -11,14 +10,9 @@ from config.errors import OpsloreError
 from data.database import Connection, Database
 from data.named_sql import read_queries
 from data.records import Severity
+from data.states import IncidentState
 
 _SQL = read_queries("incidents")
-
-IncidentState = Literal["open", "resolved"]
-
-DOWN = "down"
-DEGRADED = "degraded"
-FLEET_UNREACHABLE = "fleet_unreachable"
 
 
 class IncidentUnknown(OpsloreError):

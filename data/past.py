@@ -9,11 +9,10 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from config.project_spec import ProjectSpec
-from data.anomalies import Detector, Direction
-from data.attempts import AttemptState, Purpose
 from data.database import Database
 from data.named_sql import read_queries
 from data.records import Severity
+from data.states import AttemptState, Detector, Direction, Purpose
 
 _SQL = read_queries("past")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from data.incidents import DOWN
+from data.states import DOWN
 from rules.facts import METRICS, Fact, FieldValue, Signal
 
 _WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

@@ -15,8 +15,9 @@ import polars as pl
 
 from config.durations import format_duration
 from data.analytics.limits import kind_of
-from data.anomalies import Detector, Finding, Identity
+from data.anomalies import Finding, Identity
 from data.records import Severity
+from data.states import Detector
 
 TREND_R2_HOLDS = 0.8
 TREND_R2_CLEAR = 0.4

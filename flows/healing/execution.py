@@ -11,8 +11,9 @@ from actions.safety.blast_radius import most_projects
 from config.action_spec import ActionSpec
 from config.healing import HealingSettings
 from data import attempts, events
-from data.attempts import Allowance, Attempt, AttemptState, Refusal
+from data.attempts import Allowance, Attempt, Refusal
 from data.database import Database, DatabaseUnavailable
+from data.states import AttemptState
 from flows.healing import healing_events
 from flows.healing.fleet import Fleet
 

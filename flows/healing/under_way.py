@@ -5,10 +5,11 @@ from typing import assert_never
 
 from config.durations import format_duration
 from data import attempts, events
-from data.attempts import Attempt, AttemptState, Refusal
+from data.attempts import Attempt, Refusal
 from data.circumstances import Circumstances
 from data.events import EventKind
 from data.records import Severity
+from data.states import AttemptState
 from flows.healing import healing_events
 from flows.healing.means import AT_ONCE, LATER, SOON, Log, Look, Means, until
 

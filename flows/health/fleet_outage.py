@@ -6,7 +6,8 @@ from datetime import datetime
 from data import events, incidents
 from data.database import Database
 from data.events import NewEvent
-from data.incidents import FLEET_UNREACHABLE, Problem, Solved
+from data.incidents import Problem, Solved
+from data.states import FLEET_UNREACHABLE
 from flows import incident_events
 from flows.health.status_changes import AGENT
 

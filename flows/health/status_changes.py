@@ -7,8 +7,9 @@ from datetime import datetime
 from data import events, incidents, projects
 from data.database import Connection, Database
 from data.events import EventKind, NewEvent
-from data.incidents import DEGRADED, DOWN, Problem, Solved
+from data.incidents import Problem, Solved
 from data.records import HealthSample, HealthStatus, Severity
+from data.states import DEGRADED, DOWN
 from flows import incident_events
 
 AGENT = "health-monitor"

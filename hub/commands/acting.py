@@ -11,8 +11,9 @@ from config.hub_file import read_hub
 from config.project_spec import ProjectSpec
 from config.settings import Settings
 from data import attempts, interventions, projects
-from data.attempts import Attempt, AttemptState
+from data.attempts import Attempt
 from data.interventions import Step
+from data.states import AttemptState
 from hub.commands import action_request
 from hub.commands.action_request import Wish
 from hub.commands.attempts_table import print_attempt, print_attempts, short_id

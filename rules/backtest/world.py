@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from functools import cache
 
 from config.maintenance import current_window
-from data.incidents import DEGRADED, DOWN
 from data.past import Past, PastAnomaly, PastIncident, Stretch
+from data.states import DEGRADED, DOWN
 from rules.backtest.neighbours import may_be_of, may_join, wants_open
 from rules.backtest.open_incidents import OpenIncidents
 from rules.backtest.reach import Reach, reach_of

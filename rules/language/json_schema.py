@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final, get_args
 
 from config.action_spec import VERBS
-
 from config.escalation import SEVERITIES
 from rules.facts import FactType
 from rules.language.schema_parts import (

@@ -6,10 +6,8 @@ from typing import Final, get_args
 
 from config.escalation import SEVERITIES
 from config.sentences import suggestion
-from data.anomalies import Detector, Direction
-from data.attempts import AttemptState
-from data.incidents import IncidentState
 from data.records import HealthStatus
+from data.states import AttemptState, Detector, Direction, IncidentState
 from rules.facts import FACT_FIELDS, METRICS, SIGNAL_FIELDS, FactType, FieldKind
 from rules.rule import Operator
 

@@ -18,13 +18,13 @@ from data.attempts import (
     Allowance,
     Attempt,
     AttemptDecided,
-    AttemptState,
     AttemptUnknown,
     ForbiddenMove,
     NewAttempt,
     Refusal,
 )
 from data.database import Database
+from data.states import AttemptState
 
 MINUTE = timedelta(minutes=1)
 WIDE = Allowance(actions=100, actions_within=MINUTE, projects=100, projects_within=MINUTE)

@@ -8,8 +8,9 @@ from config.escalation import EscalationStep
 from data import escalations, events, incidents
 from data.database import Database
 from data.escalations import Escalation, Moved
-from data.incidents import DOWN, IncidentUnknown, Problem, Solved
+from data.incidents import IncidentUnknown, Problem, Solved
 from data.records import Severity
+from data.states import DOWN
 
 NOW = datetime.now(UTC)
 CHAIN = (

@@ -8,7 +8,8 @@ from config.projects_file import ProjectSpec
 from data import anomalies, events, incidents, projects
 from data.anomalies import Finding
 from data.database import Database
-from data.incidents import DOWN, FLEET_UNREACHABLE, IncidentUnknown, Opened, Problem, Solved
+from data.incidents import IncidentUnknown, Opened, Problem, Solved
+from data.states import DOWN, FLEET_UNREACHABLE
 
 NOW = datetime.now(UTC)
 

@@ -8,8 +8,9 @@ import pytest
 from data import incidents, notices
 from data.bus import Bus, wait_for
 from data.database import Database
-from data.incidents import DOWN, Problem, Solved
+from data.incidents import Problem, Solved
 from data.notices import CHANNEL, DeliveryOutcome, NewNotice, Notice
+from data.states import DOWN
 
 NOW = datetime.now(UTC)
 LEASE = timedelta(seconds=30)

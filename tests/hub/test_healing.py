@@ -11,8 +11,9 @@ import yaml
 from actions import approving
 from config.project_spec import ProjectSpec
 from data import attempts, brake, escalations, events, incidents, rule_decisions, silences
-from data.attempts import Attempt, AttemptState
+from data.attempts import Attempt
 from data.silences import NewSilence
+from data.states import AttemptState
 from tests.hosting import Hosting, Received
 from tests.hub.watched import QUICK, Watched
 from tests.programs import eventually
