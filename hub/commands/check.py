@@ -2,9 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import typer
 
@@ -18,7 +17,12 @@ from data.system_health import Vitals
 from hub.commands.brake import stopped_in_words
 from hub.commands.outcome import EXIT_FAILED, AsJson, print_json, print_line
 from hub.commands.rule_book import run_all_examples
-from hub.commands.rule_sources import read_places, unknown_in_hub, unknown_in_rules
+from hub.commands.rule_sources import read_places
+from hub.commands.unknown_contacts import (
+    unknown_in_hub,
+    unknown_in_projects,
+    unknown_in_rules,
+)
 from hub.record_access import embedded_postgres, open_record
 from rules.rule import RuleBook
 
@@ -27,10 +31,8 @@ def check(*, as_json: AsJson = False) -> None:
     """Validate the configuration files; exit with 1 and every fault when there is one."""
     settings = Settings()
     hub, faults = _hub(settings)
-    specs: tuple[ProjectSpec, ...] = ()
-    with suppress(ConfigError):
-        specs = read_projects(settings.projects_file)
-    faults += _faults(settings.projects_file, read_projects)
+    specs, project_faults = _projects(settings, hub)
+    faults += project_faults
     book, rule_faults = _rules(settings, hub)
     faults += rule_faults
     warnings = [*_missing_secrets(specs, hub), *asyncio.run(_told_by_record(settings))]
@@ -48,14 +50,6 @@ def check(*, as_json: AsJson = False) -> None:
         raise typer.Exit(EXIT_FAILED)
 
 
-def _faults(path: Path, read: Callable[[Path], object]) -> list[Fault]:
-    try:
-        read(path)
-    except ConfigError as error:
-        return list(error.faults)
-    return []
-
-
 def _hub(settings: Settings) -> tuple[HubSettings | None, list[Fault]]:
     """Read the hub file and see that its chain tells contacts that it has."""
     try:
@@ -63,6 +57,18 @@ def _hub(settings: Settings) -> tuple[HubSettings | None, list[Fault]]:
     except ConfigError as error:
         return None, list(error.faults)
     return hub, unknown_in_hub(settings.hub_file, hub)
+
+
+def _projects(
+    settings: Settings, hub: HubSettings | None
+) -> tuple[tuple[ProjectSpec, ...], list[Fault]]:
+    """Read the projects, see that their actions tell contacts of a valid hub file."""
+    path = settings.projects_file
+    try:
+        specs = read_projects(path)
+    except ConfigError as error:
+        return (), list(error.faults)
+    return specs, unknown_in_projects(path, specs, hub) if hub else []
 
 
 def _rules(settings: Settings, hub: HubSettings | None) -> tuple[RuleBook, list[Fault]]:
@@ -90,9 +96,17 @@ def _templates(
     for spec in specs:
         for header, template in spec.headers.items():
             yield f"projects.{spec.name}.headers.{header}", template
-    for name, contact in (hub.contacts if hub else {}).items():
+        for name, action in spec.actions.items():
+            for at, template in action.secret_templates():
+                field = ".".join(map(str, (name, *at)))
+                yield f"projects.{spec.name}.actions.{field}", template
+    if hub is None:
+        return
+    for name, contact in hub.contacts.items():
         for template in contact.urls:
             yield f"contacts.{name}.urls", template
+    for header, template in hub.audit.anchor_headers.items():
+        yield f"audit.anchor_headers.{header}", template
 
 
 async def _told_by_record(settings: Settings) -> list[str]:

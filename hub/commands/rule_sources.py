@@ -1,14 +1,11 @@
-"""Where the rules of this installation are, and what is wrong with them."""
+"""Where the rules of this installation are."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from config.contacts import unknown_contacts
 from config.errors import ConfigError, Fault
-from config.hub_file import HubSettings
 from config.settings import Settings
 from config.source_text import read_text
-from config.yaml_source import parse_yaml
 from rules.language.reading import book_of, read_rules, rule_files
 from rules.language.rule_file import read_rule_file, taken_names
 from rules.rule import RuleBook
@@ -36,24 +33,3 @@ def read_places(places: Sequence[Path], settings: Settings) -> RuleBook:
     if faults:
         raise ConfigError(faults)
     return book_of(rule for file in files for rule in file.rules)
-
-
-def unknown_in_rules(book: RuleBook, hub: HubSettings) -> list[Fault]:
-    """Return a fault for each step of a rule's chain that tells nobody known."""
-    return [
-        Fault(rule.file, rule.line, f"rules.{rule.name}.escalate[{position}].notify", problem)
-        for rule in book.rules
-        for position, problem in unknown_contacts(rule.escalate, hub.contacts)
-    ]
-
-
-def unknown_in_hub(path: Path, hub: HubSettings) -> list[Fault]:
-    """Return a fault for each step of the hub file's chain that tells nobody known."""
-    wrong = unknown_contacts(hub.healing.escalate, hub.contacts)
-    if not wrong:
-        return []
-    document = parse_yaml(read_text(path), str(path))
-    return [
-        document.fault(("healing", "escalate", position, "notify"), problem)
-        for position, problem in wrong
-    ]

@@ -308,6 +308,59 @@ def test_check_warns_of_secrets_that_are_not_set(
     assert "neither CHATBOT_TOKEN nor CHATBOT_TOKEN_FILE is set here" in terminal.text("check")
 
 
+def test_check_warns_of_secrets_of_actions_and_anchors_that_are_not_set(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RESTART_TOKEN", "PLATFORM_KEY", "ANCHOR_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    terminal.write(
+        "projects.yaml",
+        "defaults:\n"
+        "  actions:\n"
+        "    clear_cache: {driver: command, argv: [clear], environment: {KEY: '${PLATFORM_KEY}'}}\n"
+        "projects:\n"
+        "  - name: a\n"
+        "    url: http://a\n"
+        "    actions:\n"
+        "      restart:\n"
+        "        driver: http\n"
+        "        url: http://a/restart\n"
+        "        body: {token: '${RESTART_TOKEN}', why: '${WHY:-healing}'}\n",
+    )
+    terminal.write("hub.yaml", "audit: {anchor_headers: {Authorization: '${ANCHOR_TOKEN}'}}\n")
+    assert terminal.json("check")["warnings"] == [
+        "projects.a.actions.clear_cache.environment.KEY:"
+        " neither PLATFORM_KEY nor PLATFORM_KEY_FILE is set here",
+        "projects.a.actions.restart.body.token:"
+        " neither RESTART_TOKEN nor RESTART_TOKEN_FILE is set here",
+        "audit.anchor_headers.Authorization:"
+        " neither ANCHOR_TOKEN nor ANCHOR_TOKEN_FILE is set here",
+    ]
+
+
+def test_check_tells_actions_that_notify_nobody_known_where_they_are_written(
+    terminal: Terminal,
+) -> None:
+    terminal.write("hub.yaml", "contacts: {oncall: {urls: 'json://127.0.0.1:1'}}\n")
+    terminal.write(
+        "projects.yaml",
+        "defaults:\n"
+        "  actions:\n"
+        "    notify: {driver: notify, contact: onkall, message: look}\n"
+        "projects:\n"
+        "  - {name: a, url: 'http://a'}\n"
+        "  - {name: b, url: 'http://b', actions: {notify: {contact: oncall}}}\n"
+        "  - {name: c, url: 'http://c', actions: {notify: {contact: nobody}}}\n",
+    )
+    printed = json.loads(terminal.run("check", "--json").stdout)
+    assert printed["projects"] == 3
+    assert [(fault["line"], fault["field"]) for fault in printed["faults"]] == [
+        (3, "defaults.actions.notify.contact"),
+        (7, "projects.c.actions.notify.contact"),
+    ]
+    assert "did you mean oncall?" in printed["faults"][0]["problem"]
+
+
 def test_check_tells_which_hub_refuses_its_file(terminal: Terminal) -> None:
     vitals = Vitals(
         hub="berlin",
