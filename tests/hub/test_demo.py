@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -84,8 +85,12 @@ async def test_every_fault_is_noticed_and_nothing_is_left(demo: Program, home: P
     assert account["probes"] >= 40
     assert account["scrapes"] >= 40
     assert account["flow_runs"] > 0
-    told = demo.log.read_text().splitlines()[1:]
-    assert [line.split()[0] for line in told] == ["crash", "spike"]
+    assert account["unanswered"] == 0
+    assert (crash["healing"]["action"], spike["healing"]["action"]) == ("restart", "pause")
+    assert {fault["healing"]["outcome"] for fault in account["faults"]} == {"healed"}
+    assert account["median_request_delay_s"] < 1.0
+    told = re.findall(r"(?m)^  (\S+)", demo.log.read_text())
+    assert told == ["crash", "spike"]
     await remains.vanish()
 
 

@@ -295,7 +295,8 @@ async def test_every_agent_gives_a_sign_of_life(watched: Watched) -> None:
     await watched.serve("a")
     await watched.hub("h")
     await watched.all_healthy()
-    crew = "health-monitor", "maintainer", "metrics-analyser", "poller", "registrar", "vitals"
+    watching = "health-monitor", "maintainer", "metrics-analyser", "poller", "registrar", "vitals"
+    crew = *watching, "auditor", "notifier", "responder", "rules-keeper"
 
     async def alive() -> bool:
         rows = await agents.list_all(watched.database)
