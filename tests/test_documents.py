@@ -30,6 +30,14 @@ from tests.documents import ROOT, rows
 README = (ROOT / "README.md").read_text()
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
 ROWS = rows("docs/configuration.md")
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))),
+]
+OPTION = r"--[a-z]+(?:-[a-z]+)*"
+OF_OTHERS = {"--user"}
+"""Options of other programs that documents speak of."""
 STAND_INS = {
     "thresholds": "METRIC",
     "metrics": "NAME",
@@ -68,13 +76,6 @@ def _sections_in(annotation: Any) -> Iterator[type[Section]]:
 FIELDS = list({one.path: one for one in (*_fields(HubSettings), *_fields(ProjectSpec))}.values())
 
 
-def _commands(command: Any, name: str) -> Iterator[str]:
-    if not hasattr(command, "commands"):
-        yield name
-    for word, inner in getattr(command, "commands", {}).items():
-        yield from _commands(inner, f"{name} {word}")
-
-
 def _named(text: str) -> set[str]:
     """Return the commands in code of a text; `a b|c` stands for `a b` and `a c`."""
     found = set()
@@ -86,41 +87,75 @@ def _named(text: str) -> set[str]:
     return found
 
 
-COMMANDS = set(_commands(get_command(app), "opslore"))
+def _leaves() -> Iterator[tuple[str, click.Command]]:
+    yield from _below(get_command(app), "opslore")
+
+
+def _below(command: Any, name: str) -> Iterator[tuple[str, click.Command]]:
+    if not hasattr(command, "commands"):
+        yield name, command
+    for word, inner in getattr(command, "commands", {}).items():
+        yield from _below(inner, f"{name} {word}")
+
+
+COMMANDS = {name for name, _ in _leaves()}
 
 
 def test_every_command_is_named_in_the_readme() -> None:
     assert COMMANDS - _named(README) == set()
 
 
-@pytest.mark.parametrize(
-    "document", ["README.md", "CONTRIBUTING.md", "docs/configuration.md", "docs/json.md"]
-)
+def test_everything_that_a_command_prints_as_json_is_documented() -> None:
+    """By its own heading, or in words below one of the same noun."""
+    shown = {name for name, command in _leaves() if any("--json" in p.opts for p in command.params)}
+    assert shown - _explained() == set()
+
+
+def _explained() -> set[str]:
+    found = set()
+    for section in re.split(r"(?m)^## ", (ROOT / "docs/json.md").read_text())[1:]:
+        heading, *lines = section.splitlines()
+        words = " ".join(line for line in lines if not line.startswith("|"))
+        nouns = {heading.rpartition(" ")[0], *re.findall(r"`(opslore \w+) [\w-]+`", words)}
+        found |= {heading, *re.findall(r"`(opslore [\w -]+)`", words)}
+        found |= {f"{noun} {verb}" for noun in nouns for verb in re.findall(r"`([\w-]+)`", words)}
+    return found
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_command_that_a_document_names_exists(document: str) -> None:
     nouns = {" ".join(command.split()[:2]) for command in COMMANDS}
     named = _named((ROOT / document).read_text())
     assert {command for command in named if command not in nouns | COMMANDS} == set()
 
 
-def test_every_option_of_the_readme_exists() -> None:
-    known = {
-        option
-        for command in _all(get_command(app))
-        for parameter in command.params
-        for option in parameter.opts
-    }
-    assert set(re.findall(r"(?<![\w-])--[a-z]+(?:-[a-z]+)*", README)) - known == set()
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_option_of_a_document_exists(document: str) -> None:
+    """That of the command it follows, or of any where it stands alone."""
+    text = re.sub(r"(?m)^.*\buv .*--.*$", "", (ROOT / document).read_text())
+    known = {name: {o for p in c.params for o in p.opts} for name, c in _leaves()}
+    every = set().union(*known.values())
+    assert set(re.findall(rf"(?<![\w-]){OPTION}", text)) - every - OF_OTHERS == set()
+    for line in re.findall(r"(?:`|^)(opslore [^`#\n]*)", text, re.M):
+        name = max((one for one in known if line.startswith(one)), key=len, default="")
+        if name:
+            assert set(re.findall(rf"(?<=[ \[]){OPTION}", line)) <= known[name], line
 
 
-def _all(command: Any) -> Iterator[click.Command]:
-    yield command
-    for inner in getattr(command, "commands", {}).values():
-        yield from _all(inner)
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_link_of_a_document_leads_somewhere(document: str) -> None:
+    path = ROOT / document
+    links = re.findall(r"\]\(([^)]+)\)", path.read_text())
+    assert [one for one in links if "://" not in one and not _leads_somewhere(one, path)] == []
 
 
-def test_every_link_of_the_readme_leads_somewhere() -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", README)
-    assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
+def _leads_somewhere(link: str, path: Path) -> bool:
+    file, _, anchor = link.partition("#")
+    target = path.parent / file if file else path
+    if not target.exists() or not anchor:
+        return target.exists()
+    headings = re.findall(r"(?m)^#+ (.*)", target.read_text())
+    return anchor in {re.sub(r"[^\w -]", "", one).lower().replace(" ", "-") for one in headings}
 
 
 @pytest.mark.parametrize("field", Settings.model_fields.values(), ids=Settings.model_fields.keys())

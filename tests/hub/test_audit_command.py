@@ -27,11 +27,12 @@ from data.chain_walk import BreachKind
 from data.database import Database
 from hub.commands import audit
 from hub.commands.outcome import Commands
-from tests.documents import ROOT, rows
+from tests.documents import ROOT, keys_by_heading, rows
 
 app = typer.Typer(cls=Commands)
 app.add_typer(audit.app, name="audit")
 
+KEYS = keys_by_heading("docs/json.md")
 AUDIT = (ROOT / "docs" / "audit.md").read_text()
 HOSTILE = 'x\r\n"y";\t\\N,=1+1 ü\u2028\u202e'
 
@@ -141,6 +142,15 @@ def test_a_changed_row_is_named_with_what_was_expected_and_found(terminal: Termi
     assert (breach["kind"], breach["seq"]) == ("changed", 2)
     assert breach["expected"] in said
     assert breach["found"] in said
+
+
+def test_every_key_of_a_verdict_and_of_a_row_is_documented(terminal: Terminal) -> None:
+    (newest, *_) = terminal.json("list")
+    assert newest.keys() == KEYS["opslore audit list"]
+    terminal.tamper("UPDATE action_history SET actor = 'nobody' WHERE seq = 2")
+    facts = terminal.json("verify", code=1)
+    assert facts.keys() == KEYS["opslore audit verify"]
+    assert facts["breaches"][0].keys() == KEYS["opslore audit verify / each of its breaches"]
 
 
 def test_an_emptied_history_is_found_by_the_anchors_of_this_machine(terminal: Terminal) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -10,11 +11,14 @@ from typer.testing import CliRunner, Result
 
 from hub.commands.backtest import backtest
 from hub.commands.outcome import Commands
+from tests.documents import keys_by_heading
 from tests.recorded import NOON, History
 
 app = typer.Typer(cls=Commands)
 app.command("backtest")(backtest)
 app.command("other")(lambda: None)
+
+KEYS = keys_by_heading("docs/json.md")
 
 RULES = """
 rules:
@@ -118,6 +122,17 @@ def test_a_stretch_of_time_is_given_in_instants_too(history: History) -> None:
     _an_hour(history)
     until = f"{NOON:%Y-%m-%dT%H:%M:%S}".replace(":00:00", ":05:00")
     assert _json("library", "--until", until)["incidents"] == 1
+
+
+def test_every_key_of_a_backtest_is_documented(history: History) -> None:
+    _an_hour(history)
+    made: Any = _json("library", "--compare", "other.yaml")
+    heading = "opslore rules backtest"
+    assert made.keys() == KEYS[heading]
+    assert made["rules"][0].keys() == KEYS[f"{heading} / each of its rules"]
+    assert made["against_record"].keys() == KEYS[f"{heading} / each of its comparisons"]
+    assert made["against_other"].keys() == KEYS[f"{heading} / each of its comparisons"]
+    assert made["fidelity"].keys() == KEYS[f"{heading} / its fidelity"]
 
 
 def test_a_backtest_for_people(history: History) -> None:

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.documents import keys_by_heading
 from tests.inbox import Inbox
 from tests.programs import ROOT
 
+KEYS = keys_by_heading("docs/json.md")
 RUN = "from hub.commands.contacts import app; app()"
 
 
@@ -69,6 +71,7 @@ async def test_contacts_are_listed_without_their_addresses(hub_file: Path) -> No
         ("oncall", ["ONCALL_URL"]),
         ("lead", ["json", "GONE"]),
     ]
+    assert listed[0].keys() == KEYS["opslore contacts list"]
 
 
 async def test_a_test_message_arrives(hub_file: Path, inbox: Inbox) -> None:
@@ -90,6 +93,7 @@ async def test_an_address_that_takes_nothing_is_told_and_fails(
             {"service": "GONE", "error": "neither GONE nor GONE_FILE is set"},
         ],
     }
+    assert ended.document.keys() == KEYS["opslore contacts test"]
     assert len(inbox.received) == 1
 
 

@@ -14,7 +14,10 @@ from data import credit as recorded
 from data.database import Database
 from hub.commands.credit import credit
 from hub.commands.outcome import Commands
+from tests.documents import keys_by_heading
 from tests.recorded import NOON, History, at
+
+KEYS = keys_by_heading("docs/json.md")
 
 app = typer.Typer(cls=Commands)
 app.command("credit")(credit)
@@ -70,6 +73,8 @@ def test_credit_as_json(history: History) -> None:
     assert (found["with_action"]["recovered"], found["with_action"]["cases"]) == (7, 8)
     assert (found["without"]["recovered"], found["without"]["cases"]) == (2, 10)
     assert found["verdict"] == "helps"
+    assert found.keys() == KEYS["opslore credit"]
+    assert found["with_action"].keys() == KEYS["opslore credit / each of its sides"]
 
 
 def test_without_any_action_it_says_so(history: History) -> None:
