@@ -185,7 +185,8 @@ def _in_the_way(
     others = circumstances.acted_projects - {target or ""}
     if not room(others, len(fleet), settings.blast_radius):
         yield "blast_radius", now + LOOK_AGAIN
-    cooled_at = _cooled_at(acts, action, rule.then.cooldown or settings.cooldown)
+    cooldown = settings.cooldown if rule.then.cooldown is None else rule.then.cooldown
+    cooled_at = _cooled_at(acts, action, cooldown)
     if cooled_at is not None and cooled_at > now:
         yield "cooling_down", cooled_at
     if _is_busy(circumstances, target, action):
