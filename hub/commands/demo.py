@@ -161,6 +161,8 @@ def _print_summary(account: Account) -> None:
         print_line(f"  {'':<8} {'':<13} {_answered(fault)}", _style(good=good))
     if account.median_request_delay_s is not None:
         print_line(f"from event to request, median: {account.median_request_delay_s * 1000:.0f} ms")
+    for message in account.messages:
+        print_line(f"  told you: {message}")
     for alarm in account.false_alarms:
         print_line(f"  false alarm: {alarm['message']}", "yellow")
     for error in account.errors:

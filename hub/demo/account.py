@@ -73,6 +73,7 @@ class Account:
     unanswered: int
     median_request_delay_s: float | None
     false_alarms: list[dict[str, Any]]
+    messages: list[str]
     faults: list[FaultAccount]
 
     @property
@@ -91,6 +92,7 @@ def account_of(
     faults: Sequence[Injected],
     events: Sequence[Event],
     errors: Sequence[str],
+    messages: Sequence[str] = (),
 ) -> Account:
     """Match what was injected with what was noticed.
 
@@ -118,6 +120,7 @@ def account_of(
         unanswered=sum(not account.is_answered for account in accounts),
         median_request_delay_s=median_request_delay_s([account.healing for account in accounts]),
         false_alarms=false_alarms,
+        messages=list(messages),
         faults=accounts,
     )
 

@@ -19,7 +19,9 @@ from data.database import Database, DatabaseError
 from data.embedded import EmbeddedPostgres
 from hub.demo.account import Account, Injected, account_of
 from hub.demo.approver import approve_what_is_asked
+from hub.demo.pace import hub_of
 from hub.fleet import director
+from hub.fleet.loopback_client import NoAnswer, request
 from hub.fleet.members import FaultKind
 from hub.fleet.projects_config import projects_config
 from hub.fleet.schedule import FaultPlan, randomised, scripted
@@ -115,6 +117,7 @@ class DemoRun:
             faults=self.injected,
             events=recorded,
             errors=[*self.errors, *self._restarts()],
+            messages=await self._messages(),
         )
 
     def _injected(self, plan: FaultPlan, at: datetime) -> None:
@@ -130,6 +133,14 @@ class DemoRun:
     def _restarts(self) -> list[str]:
         hub = self.supervisor.hub
         return [f"the hub died {hub.restarts} times"] if hub and hub.restarts else []
+
+    async def _messages(self) -> list[str]:
+        """Return the subjects of what was told to the person of the demo."""
+        try:
+            _, inbox = await request("GET", f"{self.fleet.platform_url}/inbox")
+        except NoAnswer:
+            return []
+        return [str(message.get("title")) for message in inbox["messages"]]
 
     async def _flow_runs(self) -> int:
         prefect = self.supervisor.prefect
@@ -170,12 +181,12 @@ async def _demo_run(
         }
     )
     home.mkdir(parents=True)
-    own.hub_file.write_text(json.dumps(hub.model_dump(mode="json", by_alias=True)))
     tell("Postgres")
     async with Supervisor(own, hub) as supervisor:
         tell("the demo projects and the platform that hosts them")
         fleet = await _start_fleet(supervisor)
         tell("the hub, until it has found them healthy; Prefect loads meanwhile")
+        own.hub_file.write_text(_hub_file(hub_of(fleet.platform_url)))
         own.projects_file.write_text(projects_config(fleet.platform_url, fleet.project_urls))
         await supervisor.start_hub("demo")
         async with Database(supervisor.database_url, max_size=2) as database:
@@ -190,6 +201,11 @@ async def _demo_run(
                 )
             finally:
                 approving.cancel()
+
+
+def _hub_file(hub: HubSettings) -> str:
+    """Return the settings as a file, which JSON is."""
+    return json.dumps(hub.model_dump(mode="json", by_alias=True))
 
 
 def _remove(home: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Sequence
 
 from hub.fleet.asgi_json import BadRequest, from_loopback, read_object, send_json
@@ -11,6 +12,7 @@ from hub.fleet.hosting_actions import Effect, effect_of
 from hub.standard_api import Receive, Scope, Send
 
 _log = logging.getLogger("hosting")
+MOST_MESSAGES = 1_000
 
 
 class Platform:
@@ -21,12 +23,15 @@ class Platform:
     those that came before it; `GET /calls` tells what became of it. With the header
     `Prefer: wait` the answer comes when it is done: 200, or 409 when it could not be done.
     The same `Idempotency-Key` has one effect and gets the same answer, whatever the state.
+
+    /inbox stands for the person who runs it all: what is posted there, GET returns.
     """
 
     def __init__(self, projects: Sequence[HostedProject]) -> None:
         self._projects = {project.name: project for project in projects}
         self._ledger = CallLedger()
         self._working: dict[str, asyncio.Task[None]] = {}
+        self._inbox: deque[dict[str, object]] = deque(maxlen=MOST_MESSAGES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -40,16 +45,30 @@ class Platform:
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, object]:
         if not from_loopback(scope):
             return 403, {"error": "only this machine may ask"}
-        match scope["method"], scope["path"].strip("/").split("/"):
-            case "GET", ["projects"]:
+        place = str(scope["path"]).strip("/").split("/")
+        if scope["method"] == "GET":
+            return await self._tell(place)
+        if scope["method"] != "POST":
+            return 405, {"error": "use GET or POST"}
+        match place:
+            case ["inbox"]:
+                self._inbox.append(await read_object(receive))
+                return 200, {"kept": len(self._inbox)}
+            case ["projects", name, action] if name in self._projects:
+                return await self._act(self._projects[name], action, scope, receive)
+        return 404, {"error": "not found"}
+
+    async def _tell(self, place: Sequence[str]) -> tuple[int, object]:
+        match place:
+            case ["projects"]:
                 described = [project.describe() for project in self._projects.values()]
                 return 200, {"projects": await asyncio.gather(*described)}
-            case "GET", ["calls"]:
-                return 200, self._ledger.report()
-            case "GET", ["projects", name] if name in self._projects:
+            case ["projects", name] if name in self._projects:
                 return 200, await self._projects[name].describe()
-            case "POST", ["projects", name, action] if name in self._projects:
-                return await self._act(self._projects[name], action, scope, receive)
+            case ["calls"]:
+                return 200, self._ledger.report()
+            case ["inbox"]:
+                return 200, {"messages": list(self._inbox)}
         return 404, {"error": "not found"}
 
     async def _act(
