@@ -47,3 +47,8 @@ class OpenIncidents:
         while self._place < len(incidents) and incidents[self._place].opened_at <= now:
             yield incidents[self._place]
             self._place += 1
+
+
+def was_open(incident: PastIncident, now: datetime) -> bool:
+    """Return whether an incident that had opened by then was still open."""
+    return incident.resolved_at is None or incident.resolved_at > now

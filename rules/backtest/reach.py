@@ -1,14 +1,16 @@
 """How far a rule book looks: which facts, how far back, and at which ages of an incident."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from rules.facts import METRICS, FactType
-from rules.rule import Arithmetic, Condition, Field, Join, Operand, Rule, RuleBook
+from rules.rule import Arithmetic, Condition, Field, Join, Operand, Rule, RuleBook, Test
 
 _CLOCK: Final = {"hour", "weekday"}
+_OLDEST_S: Final = 100 * 365 * 86_400.0
+"""No incident comes to this age; with one far beyond, its moment would be after the year 9999."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +19,9 @@ class Reach:
 
     `within` is how far back facts of a type are looked for; a type that is missing is not looked
     for at all. Of the types in `own_project` only the facts of the incident's project matter.
-    `fields` are those of the signal that any of the rules asks for.
+    `fields` are those of the signal that any of the rules asks for. `tested` are those that tell
+    incidents apart where there are no facts: by the constants that a number is compared with, in
+    order, or None where it is the value itself that counts.
     `ages` are those at which a rule begins or ceases to hold, in order.
     """
 
@@ -25,6 +29,7 @@ class Reach:
     own_project: frozenset[FactType]
     joins: tuple[Join, ...]
     fields: frozenset[str]
+    tested: Mapping[str, tuple[float, ...] | None]
     ages: tuple[timedelta, ...]
     by_the_clock: bool
 
@@ -36,12 +41,13 @@ def reach_of(book: RuleBook, kind: str) -> Reach:
     within: dict[FactType, timedelta] = {}
     for join in joins:
         within[join.fact] = max(join.within, within.get(join.fact, timedelta()))
+    tests = [test for rule in rules for condition in _conditions(rule) for test in condition]
     ages = {
         timedelta(seconds=float(test.operand))
-        for rule in rules
-        for condition in _conditions(rule)
-        for test in condition
-        if test.field == "age_s" and isinstance(test.operand, int | float)
+        for test in tests
+        if test.field == "age_s"
+        and isinstance(test.operand, int | float)
+        and 0 <= test.operand <= _OLDEST_S
     }
     return Reach(
         within=within,
@@ -53,6 +59,7 @@ def reach_of(book: RuleBook, kind: str) -> Reach:
         joins=joins,
         ages=tuple(sorted(ages)),
         fields=frozenset({"kind", "project"}.union(*map(_fields, rules))),
+        tested=_tested(tests),
         by_the_clock=any(_CLOCK & set(_fields(rule)) for rule in rules),
     )
 
@@ -76,6 +83,32 @@ def _conditions(rule: Rule) -> Iterator[Condition]:
     yield rule.when.all
     yield from rule.when.any
     yield from rule.when.unless
+
+
+def _tested(tests: Sequence[Test]) -> dict[str, tuple[float, ...] | None]:
+    """Return the fields that tests look at, and the kind, by which rules are chosen."""
+    by_value = {"kind"}
+    constants: dict[str, set[float]] = {}
+    for test in tests:
+        by_value.update(_in_operand(test.operand))
+        compared = _constants(test)
+        if compared is None:
+            by_value.add(test.field)
+        else:
+            constants.setdefault(test.field, set()).update(compared)
+    placed = {name: tuple(sorted(held)) for name, held in constants.items()}
+    return {**placed, **dict.fromkeys(sorted(by_value))}
+
+
+def _constants(test: Test) -> tuple[float, ...] | None:
+    """Return the numbers that a test compares a field with, None where it does something else."""
+    operand = test.operand
+    if test.operator == "exists":
+        return ()
+    if isinstance(operand, tuple):
+        numbers = tuple(one for one in operand if isinstance(one, float))
+        return numbers if len(numbers) == len(operand) else None
+    return (operand,) if isinstance(operand, float) else None
 
 
 def _fields(rule: Rule) -> Iterator[str]:

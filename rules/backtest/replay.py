@@ -10,11 +10,12 @@ from config.healing import HealingSettings
 from data.past import Past, PastAttempt, PastIncident
 from rules.backtest.course import Course, Ruling, Try
 from rules.backtest.ledger import Ledger
+from rules.backtest.open_incidents import was_open
 from rules.backtest.outcomes import Outcomes
+from rules.backtest.recall import Recall
 from rules.backtest.standings import Stand, Standings
 from rules.backtest.world import World
 from rules.engine import Engine
-from rules.facts import Signal
 from rules.policy import Standing, Verdict
 from rules.projection import ActionView, signal_of
 from rules.rule import RuleBook
@@ -50,6 +51,7 @@ class _Simulation:
     def __init__(self, past: Past, engine: Engine, settings: HealingSettings) -> None:
         self._past = past
         self._engine = engine
+        self._recall = Recall(engine)
         self._settings = settings
         self._world = World(past, engine.book)
         self._ledger = Ledger(settings, self._world.fleet_size)
@@ -83,7 +85,8 @@ class _Simulation:
         heappush(self._due, (at, self._count, happens))
 
     def _look_at(self, at: datetime | None, course: Course) -> None:
-        if at is not None:
+        ended_at = course.incident.resolved_at
+        if at is not None and (ended_at is None or at < ended_at):
             self._at(at, lambda now: self._look(course, now))
 
     def _foretell(self, attempt: PastAttempt) -> None:
@@ -120,12 +123,10 @@ class _Simulation:
     def _look(self, course: Course, now: datetime) -> None:
         """Ask the rules about an incident, note what they say, and follow it.
 
-        1. What ended, or is left to another incident, is left alone.
+        1. What is left to another incident is left alone.
         2. Match, see where each rule stands, let the policy choose. 3. Act, or look again later.
         """
         incident = course.incident
-        if incident.resolved_at is not None and incident.resolved_at <= now:
-            return
         self._looks[incident.id] = self._looks.get(incident.id, 0) + 1
         if self._looks[incident.id] > MOST_LOOKS:
             return
@@ -163,10 +164,8 @@ class _Simulation:
             now,
             attempts=sum(one.finished_at <= now for one in course.tries),
         )
-        asked_for = world.reach(incident.kind).fields
-        fields = {name: held for name, held in signal.fields.items() if name in asked_for}
         facts = world.facts(incident, now, acts)
-        matches = self._engine.match(Signal(at=now, fields=fields), facts)
+        matches = self._recall.match(signal, facts, world.reach(incident.kind))
         stands = [self._standings.of(match, course, now) for match in matches]
         for stand in stands:
             course.matched.setdefault(stand.rule.name)
@@ -249,7 +248,7 @@ class _Simulation:
 
     def _is_explained(self, incident: PastIncident, now: datetime) -> bool:
         cause = self._left_to.get(incident.id)
-        if cause is not None and (cause.resolved_at is None or cause.resolved_at > now):
+        if cause is not None and was_open(cause, now):
             return True
         since, until = incident.explained_at, incident.explained_until
         return since is not None and since <= now and (until is None or until > now)

@@ -11,7 +11,7 @@ from config.maintenance import current_window
 from data.past import Past, PastAnomaly, PastIncident, Stretch
 from data.states import DEGRADED, DOWN
 from rules.backtest.neighbours import may_be_of, may_join, wants_open
-from rules.backtest.open_incidents import OpenIncidents
+from rules.backtest.open_incidents import OpenIncidents, was_open
 from rules.backtest.reach import Reach, reach_of
 from rules.backtest.views import (
     anomaly_then,
@@ -87,8 +87,10 @@ class World:
         return view
 
     def project(self, incident: PastIncident, now: datetime) -> ProjectView:
-        """Return the project of an incident as it was then."""
-        key = incident.project, self._status(incident.project, now), self._version(incident, now)
+        """Return the project of an incident as it was then; its status where a rule asks for it."""
+        asked_for = "status" in self.reach(incident.kind).fields
+        status = self._status(incident.project, now) if asked_for else "unknown"
+        key = incident.project, status, self._version(incident, now)
         view = self._then.get(key)
         if view is None:
             view = replace(self.projects[incident.project], status=key[1], version=key[2])
@@ -111,6 +113,9 @@ class World:
             silences=self._silences if "silence" in reach.within else (),
             maintenance=self._maintenance(incident, now) if "maintenance" in reach.within else {},
         )
+        lists = (around.incidents, around.deploys, around.actions, around.silences)
+        if not any(lists) and not around.maintenance:  # which is so of most incidents
+            return []
         return facts_of(self.incident(incident, now), around, now)
 
     def next_change(self, incident: PastIncident, now: datetime) -> datetime | None:
@@ -172,7 +177,8 @@ class World:
         if "project" in join.same:
             own = self._of_project[incident.project]
             starts = self._starts_of[incident.project]
-            return own[bisect_left(starts, start) : bisect_right(starts, now)]
+            own = own[bisect_left(starts, start) : bisect_right(starts, now)]
+            return [one for one in own if was_open(one, now)] if wants_open(join) else own
         if wants_open(join):
             return [one for one in self._open.at(now) if one.opened_at >= start]
         last = bisect_right(self._starts, now)

@@ -265,3 +265,9 @@ def test_a_maintenance_window_suppresses_until_it_closes() -> None:
     then = past(incident(1, ended=350), projects=(project("a", maintenance=[window]),))
     (course,) = _courses(then, rules=book(rule(), quiet))
     assert told(course) == [(0, "suppress", "matched"), (300, "run", "matched")]
+
+
+def test_a_rule_for_incidents_older_than_any_never_holds() -> None:
+    ancient = When(kinds=("down",), all=(Test(field="age_s", operator="gte", operand=9e13),))
+    (course,) = _courses(incident(1, ended=650), rules=book(rule(when=ancient)))
+    assert told(course) == [(0, "escalate", "no_rule")]
