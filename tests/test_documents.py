@@ -21,6 +21,8 @@ from config.projects_file import read_projects_text
 from config.section import Section
 from config.settings import Settings
 from config.thresholds import BUILT_IN
+from config.validation import Origin, examine
+from config.yaml_source import parse_yaml
 from hub.main import app
 from rules.engine import Engine
 from rules.examples import run_examples
@@ -274,6 +276,16 @@ def test_the_examples_of_a_section_are_valid(section: str) -> None:
     text = f"projects:\n  - name: a\n    url: http://a\n{indented}"
     (spec,) = read_projects_text(text, "configuration.md")
     assert getattr(spec, section) != getattr(ProjectSpec(name="a", url="http://a"), section)
+
+
+@pytest.mark.parametrize("document", ["docs/notification.md", "docs/audit.md"])
+def test_the_examples_of_a_hub_file_are_valid(document: str) -> None:
+    examples = re.findall(r"```yaml\n(.*?)```", (ROOT / document).read_text(), re.S)
+    assert examples
+    for example in examples:
+        parsed = parse_yaml(example, document)
+        assert not parsed.faults
+        assert examine(HubSettings, parsed.value, Origin(parsed))[1] == []
 
 
 def _readme_examples(word: str) -> list[str]:
