@@ -85,6 +85,14 @@ async def names(server: PrefectServer, tag: str) -> set[str]:
         return {run["name"] for run in (await client.post("/flow_runs/filter", json=wanted)).json()}
 
 
+async def shown_as_running(server: PrefectServer, hub: str, name: str) -> None:
+    async with asyncio.timeout(30):
+        while name not in await names(server, f"hub:{hub}"):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        while (await found(server, name))["state_type"] != "RUNNING":  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
 async def nothing() -> None: ...
 
 
@@ -129,11 +137,7 @@ async def test_a_run_is_running_while_its_work_goes_on(
 
     task = asyncio.ensure_future(work())
     runs.follow(poll, task)
-    async with asyncio.timeout(10):
-        while poll.name not in await names(server, "agent:poller"):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-        while (await found(server, poll.name))["state_type"] != "RUNNING":  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+    await shown_as_running(server, "hub-1", poll.name)
     goes_on.set()
     await until(lambda: runs.waiting == 0)
     assert (await found(server, poll.name))["state_type"] == "COMPLETED"
@@ -199,7 +203,7 @@ async def test_an_open_run_is_shown_as_cancelled_when_the_hub_stops(server: Pref
     poll = cycle(hub="hub-3")
     task = asyncio.ensure_future(asyncio.sleep(60))
     runs.follow(poll, task)
-    await asyncio.sleep(1.0)
+    await shown_as_running(server, "hub-3", poll.name)
     await runs.stop()
     task.cancel()
     assert (await found(server, poll.name))["state_type"] == "CANCELLED"
@@ -209,7 +213,7 @@ async def test_runs_that_a_dead_hub_left_open_are_closed_by_the_next_of_its_name
     server: PrefectServer,
 ) -> None:
     program = (
-        "import asyncio, os\nfrom datetime import UTC, datetime\n"
+        "import asyncio\nfrom datetime import UTC, datetime\n"
         "from flows.flow_runs.cycle import Cycle\nfrom flows.flow_runs.runs import FlowRuns\n"
         "async def main():\n"
         f"    runs = FlowRuns({server.api_url!r}, 'hub-2')\n"
@@ -218,15 +222,16 @@ async def test_runs_that_a_dead_hub_left_open_are_closed_by_the_next_of_its_name
         "    work = asyncio.ensure_future(asyncio.sleep(60))\n"
         "    now = datetime.now(UTC)\n"
         "    runs.follow(Cycle(agent='a', hub='hub-2', started_at=now, name='left open'), work)\n"
-        "    await asyncio.sleep(2)\n"
-        "    os._exit(1)\n"
+        "    await work\n"
         "asyncio.run(main())"
     )
     root = Path(__file__).parents[2]
-    await asyncio.to_thread(
-        subprocess.run, [sys.executable, "-c", program], cwd=root, check=False, timeout=60
-    )
-    assert (await found(server, "left open"))["state_type"] == "RUNNING"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, cwd=root)
+    try:
+        await shown_as_running(server, "hub-2", "left open")
+    finally:
+        process.kill()
+        await process.wait()
     runs = FlowRuns(server.api_url, "hub-2")
     await runs.start()
     await until(lambda: runs.reachable)
@@ -280,7 +285,7 @@ async def test_cycles_go_on_while_a_killed_api_is_away_and_runs_come_back(
     open_then = cycle(name="open")
     goes_on = asyncio.Event()
     runs.follow(open_then, asyncio.ensure_future(_wait_for(goes_on)))
-    await asyncio.sleep(0.5)
+    await shown_as_running(server, "hub-1", open_then.name)
     os.kill(server.child.pid, signal.SIGKILL)
     worst_s = 0.0
     done = 0
