@@ -19,6 +19,7 @@ class Reach:
 
     `within` is how far back facts of a type are looked for; a type that is missing is not looked
     for at all. Of the types in `own_project` only the facts of the incident's project matter.
+    `incident_joins` are those that other incidents are facts in.
     `fields` are those of the signal that any of the rules asks for. `tested` are those that tell
     incidents apart where there are no facts: by the constants that a number is compared with, in
     order, or None where it is the value itself that counts.
@@ -27,7 +28,7 @@ class Reach:
 
     within: Mapping[FactType, timedelta]
     own_project: frozenset[FactType]
-    joins: tuple[Join, ...]
+    incident_joins: tuple[Join, ...]
     fields: frozenset[str]
     tested: Mapping[str, tuple[float, ...] | None]
     ages: tuple[timedelta, ...]
@@ -56,7 +57,7 @@ def reach_of(book: RuleBook, kind: str) -> Reach:
             for type_ in within
             if all("project" in join.same for join in joins if join.fact == type_)
         ),
-        joins=joins,
+        incident_joins=tuple(join for join in joins if join.fact == "incident"),
         ages=tuple(sorted(ages)),
         fields=frozenset({"kind", "project"}.union(*map(_fields, rules))),
         tested=_tested(tests),

@@ -159,11 +159,10 @@ class World:
     ) -> Iterator[PastIncident]:
         """Yield the incidents that can be facts, each once, and the outages of their projects."""
         found: dict[int, PastIncident] = {}
-        for join in reach.joins:
-            if join.fact == "incident":
-                for other in self._candidates(join, incident, now):
-                    if other is not incident and self._may_join(join, incident, other):
-                        found[other.id] = other
+        for join in reach.incident_joins:
+            for other in self._candidates(join, incident, now):
+                if other is not incident and self._may_join(join, incident, other):
+                    found[other.id] = other
         for other in list(found.values()):
             if outage := self.is_open(other.project, DOWN, now):
                 found[outage.id] = outage
@@ -241,13 +240,11 @@ class World:
         """Return when the next thing happened that could be a fact, while the incident was open."""
         until = incident.resolved_at or self.past.until
         moments: list[datetime] = []
-        joins = [join for join in reach.joins if join.fact == "incident"]
+        joins = reach.incident_joins
         place = bisect_right(self._starts, now) if joins else len(self._starts)
         while place < len(self._starts) and self._starts[place] < until:
             other = self.past.incidents[place]
-            if any(
-                j.fact == "incident" and self._may_join(j, incident, other) for j in reach.joins
-            ):
+            if any(self._may_join(join, incident, other) for join in joins):
                 moments.append(other.opened_at)
                 break
             place += 1
