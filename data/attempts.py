@@ -287,7 +287,7 @@ async def overdue_by_hand(database: Database) -> list[Attempt]:
 
 
 def _refusal(looked: DictRow | None, allowance: Allowance | None) -> Refusal | None:
-    if looked is None or looked["state"] != "approved":
+    if looked is None or looked["state"] != "approved" or looked["is_over"]:
         return "gone"
     if looked["stopped"]:
         return "brake"

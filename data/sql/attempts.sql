@@ -25,7 +25,10 @@ SELECT pg_advisory_xact_lock(7307706);
 
 -- look_before_beginning --
 -- What may keep an attempt from beginning.
-SELECT attempt.state, attempt.project, attempt.action,
+SELECT attempt.state,
+       EXISTS (SELECT FROM incidents
+               WHERE incidents.id = attempt.incident_id AND incidents.state = 'resolved'
+                 AND attempt.purpose <> 'release') AS is_over,
        (SELECT stopped FROM brake) AS stopped,
        EXISTS (SELECT FROM action_attempts AS other
                WHERE other.project = attempt.project AND other.state = 'executing') AS busy,

@@ -24,7 +24,7 @@ async def advance(means: Means, attempt: Attempt, log: Log) -> None:
         case "approved":
             await under_way.begin(means, attempt, datetime.now(UTC), log)
         case "executing":
-            await under_way.give_up_on(means, attempt)
+            await under_way.give_up_on(means, attempt, datetime.now(UTC))
         case "pending":
             await under_way.end(means, attempt, "expired", "nobody decided in time")
         case "unknown" | "verifying" if attempt.incident_id is None:

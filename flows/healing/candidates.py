@@ -83,7 +83,7 @@ def candidate_of(
         parameters_valid=problem is None or spec is None,
         autonomy=autonomy,
         approval_needed=_needs_approval(rule, risk, autonomy),
-        approval=_approval(tried),
+        approval=_approval([one for one in tried if _asks_for(one, rule, target, parameters)]),
         attempts=len(failed),
         max_attempts=retry.max_attempts,
         permanent_failure=bool(failed) and failed[-1].permanent,
@@ -129,6 +129,14 @@ def _is_of(attempt: Attempt, rule: Rule) -> bool:
     return attempt.purpose == "heal" and attempt.rule == rule.name and not attempt.dry_run
 
 
+def _asks_for(
+    attempt: Attempt, rule: Rule, target: str | None, parameters: Mapping[str, Any]
+) -> bool:
+    """Tell whether it asks for the same as the rule now does, which may have been edited."""
+    wanted = (target, rule.then.action, dict(parameters))
+    return (attempt.project, attempt.action, dict(attempt.parameters)) == wanted
+
+
 def _needs_approval(rule: Rule, risk: Risk | None, autonomy: str) -> bool:
     if autonomy == "approve" or rule.then.approval == "required":
         return True
@@ -136,7 +144,10 @@ def _needs_approval(rule: Rule, risk: Risk | None, autonomy: str) -> bool:
 
 
 def _approval(tried: Sequence[Attempt]) -> Approval:
-    """Return what people said of the rule in this incident; a yes holds for its retries too."""
+    """Return what people said of the same attempt in this incident; a yes holds for its retries.
+
+    One that ended before its time was over, because something else came up, is asked for again.
+    """
     states = {attempt.state for attempt in tried}
     if "rejected" in states:
         return "rejected"
@@ -144,7 +155,14 @@ def _approval(tried: Sequence[Attempt]) -> Approval:
         return "pending"
     if any(attempt.decided_by for attempt in tried if attempt.state != "expired"):
         return "approved"
-    return "expired" if "expired" in states else "none"
+    return "expired" if any(_ran_out(attempt) for attempt in tried) else "none"
+
+
+def _ran_out(attempt: Attempt) -> bool:
+    """Tell whether nobody decided in time."""
+    if attempt.state != "expired" or attempt.expires_at is None or attempt.finished_at is None:
+        return False
+    return attempt.expires_at <= attempt.finished_at
 
 
 def _wait_until(retry: RetrySettings, failed: Sequence[Attempt]) -> datetime | None:

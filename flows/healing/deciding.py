@@ -48,7 +48,11 @@ def decide(
     chosen = next((one for one in candidates if one.rule.name == verdict.rule), None)
     if verdict.reason == "no_rule" and _age(circumstances) < settings.grace:
         verdict = _verdict("wait", "gathering_facts")
-    if verdict.step == "run" and any(attempt.dry_run for attempt in circumstances.attempts):
+    if (
+        settings.dry_run
+        and verdict.step in {"run", "request_approval"}
+        and _rehearsed(circumstances)
+    ):
         verdict = _verdict("escalate", "dry_run", verdict.rule)
     return Decision(verdict=verdict, rules_version=version, candidate=chosen, candidates=candidates)
 
@@ -72,6 +76,10 @@ def details(decision: Decision) -> Mapping[str, Any]:
             for candidate in decision.candidates
         ],
     }
+
+
+def _rehearsed(circumstances: Circumstances) -> bool:
+    return any(attempt.dry_run for attempt in circumstances.attempts)
 
 
 def _age(circumstances: Circumstances) -> timedelta:

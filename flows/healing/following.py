@@ -61,8 +61,11 @@ async def _hold(
 async def _give_to_a_person(
     connection: Connection, means: Means, around: Circumstances, decision: Decision
 ) -> Look:
-    """Take back what did not help, where that can be done; then wake somebody."""
-    if await _request_undo(connection, means, around):
+    """Take back what did not help, where that can be done; then wake somebody.
+
+    While the brake keeps it from being taken back, somebody is woken first.
+    """
+    if not around.brake.stopped and await _request_undo(connection, means, around):
         return AT_ONCE
     await telling.escalate(connection, means, around, decision)
     return RARELY

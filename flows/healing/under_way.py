@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from config.durations import format_duration
+from config.project_spec import ProjectSpec
 from data import attempts, events
 from data.attempts import Attempt, Refusal
 from data.circumstances import Circumstances
@@ -25,7 +26,7 @@ async def go_on(means: Means, around: Circumstances, attempt: Attempt, log: Log)
         case "approved":
             return await begin(means, attempt, around.now, log)
         case "executing":
-            return await give_up_on(means, attempt)
+            return await give_up_on(means, attempt, around.now)
         case "verifying" | "unknown":
             return await _verify(means, around, attempt, log)
         case "completed" | "failed" | "rejected" | "expired" | "rolled_back":
@@ -58,18 +59,34 @@ async def begin(means: Means, attempt: Attempt, now: datetime, log: Log) -> Look
     """
     owner = means.fleet.specs.get(attempt.project)
     spec = owner.actions.get(attempt.action) if owner else None
-    if spec is None:
+    if owner is None or spec is None:
         return await end(means, attempt, "expired", "the project does not declare the action")
-    if now - (attempt.decided_at or attempt.requested_at) > means.settings.approval_expires:
+    if attempt.purpose == "heal" and not _may_still(attempt, owner):
+        return await end(means, attempt, "expired", f"the autonomy is {owner.autonomy} by now")
+    if _is_stale(means, attempt, now):
         return await end(means, attempt, "expired", "it waited too long to begin")
     if means.settings.dry_run and not attempt.dry_run:
         return LATER
     done = await means.execution.carry_out(attempt, spec, means.fleet)
     if isinstance(done, Attempt):
         log(f"{done.action} {done.project}: {done.state}: {done.outcome}")
-        await _note_taken_back(means, done)
+        await note_taken_back(means, done)
         return AT_ONCE
     return _after_refusal(done)
+
+
+def _may_still(attempt: Attempt, owner: ProjectSpec) -> bool:
+    """Tell whether the autonomy still lets a rule act, which was lowered perhaps."""
+    return owner.autonomy == "auto" or (
+        owner.autonomy == "approve" and attempt.decided_by is not None
+    )
+
+
+def _is_stale(means: Means, attempt: Attempt, now: datetime) -> bool:
+    """Tell whether it waited too long; what takes something back is never too late."""
+    waited = now - (attempt.decided_at or attempt.requested_at)
+    takes_back = attempt.purpose in {"undo", "release"}
+    return not takes_back and waited > means.settings.approval_expires
 
 
 def _after_refusal(refusal: Refusal) -> Look:
@@ -84,9 +101,13 @@ def _after_refusal(refusal: Refusal) -> Look:
             assert_never(refusal)
 
 
-async def give_up_on(means: Means, attempt: Attempt) -> Look:
-    """The hub that began it is gone or stands still: nobody knows whether it had its effect."""
+async def give_up_on(means: Means, attempt: Attempt, now: datetime) -> Look:
+    """The hub that began it is gone or stands still: nobody knows whether it had its effect.
+
+    It may be under way still, so it is not judged before the time of its request is over.
+    """
     why = f"{attempt.hub} did not say what came of it"
+    left = (attempt.executing_until or now) - now
     async with means.database.transaction() as connection:
         moved = await attempts.move(
             connection,
@@ -96,7 +117,7 @@ async def give_up_on(means: Means, attempt: Attempt) -> Look:
             actor=means.hub,
             reason=why,
             outcome=why,
-            verify_within=verify_within(means, attempt),
+            verify_within=max(left, verify_within(means, attempt)),
         )
         if moved is not None:
             told = f"may or may not have had its effect: {why}"
@@ -141,7 +162,7 @@ def verify_within(means: Means, attempt: Attempt) -> timedelta:
     return means.settings.verify_within if seconds is None else timedelta(seconds=seconds)
 
 
-async def _note_taken_back(means: Means, done: Attempt) -> None:
+async def note_taken_back(means: Means, done: Attempt) -> None:
     """Note that an undo or a release took back what it was for."""
     if done.state != "completed" or done.undoes is None:
         return

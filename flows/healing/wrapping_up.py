@@ -4,13 +4,15 @@ from typing import Final
 
 from data import attempts, notices
 from data.attempts import Attempt
-from data.circumstances import Circumstances
+from data.circumstances import Circumstances, IncidentNow
 from data.notices import NewNotice
 from flows import incident_events
 from flows.healing import new_attempts, under_way
 from flows.healing.means import AT_ONCE, LATER, Log, Look, Means, until
 
 MOST_RELEASES: Final = 3
+ENDED_OTHERWISE: Final = frozenset({"no longer watched", "went down"})
+"""How an incident ends without its project having recovered."""
 
 
 async def advance(means: Means, around: Circumstances, log: Log) -> Look:
@@ -28,8 +30,10 @@ async def advance(means: Means, around: Circumstances, log: Log) -> Look:
 async def _finish(means: Means, around: Circumstances, attempt: Attempt, log: Log) -> Look:
     incident = around.incident
     if attempt.state == "executing":
-        return await under_way.give_up_on(means, attempt)
+        return await under_way.give_up_on(means, attempt, around.now)
     if attempt.state in {"verifying", "unknown"}:
+        if why := _not_helped(attempt, incident):
+            return await under_way.end(means, attempt, "failed", why)
         began = attempt.executing_at or attempt.requested_at
         after = incident_events.lasted(began, incident.resolved_at or around.now)
         why = f"{incident.resolution or 'over'} {after} after it began"
@@ -42,6 +46,15 @@ async def _finish(means: Means, around: Circumstances, attempt: Attempt, log: Lo
     return await under_way.end(means, attempt, "expired", "the incident is over", severity="info")
 
 
+def _not_helped(attempt: Attempt, incident: IncidentNow) -> str | None:
+    """Return why an attempt did not help though the incident is over; None when it did."""
+    if attempt.purpose in {"undo", "release"}:
+        return "nobody knows whether it had its effect"
+    if incident.resolution in ENDED_OTHERWISE:
+        return f"nobody saw it help: {incident.resolution}"
+    return None
+
+
 async def _release(means: Means, around: Circumstances, log: Log) -> Look:
     """End what was done, as a pause, when it is time; not while the same trouble is back."""
     held = next((one for one in reversed(around.attempts) if _holds(one)), None)
@@ -49,6 +62,9 @@ async def _release(means: Means, around: Circumstances, log: Log) -> Look:
     if held is None or after is None or around.incident.resolved_at is None:
         return None
     tries = [one for one in around.attempts if one.undoes == held.id]
+    if (done := next((one for one in tries if one.state == "completed"), None)) is not None:
+        await under_way.note_taken_back(means, done)
+        return AT_ONCE
     if len(tries) >= MOST_RELEASES:
         await _tell_not_released(means, around, held)
         return None

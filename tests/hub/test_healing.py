@@ -58,7 +58,9 @@ class Healed:
                 "name": service.name,
                 "url": service.url,
                 "autonomy": "auto",
-                "actions": self.hosting.actions(service.name, "restart", "pause", "resume"),
+                "actions": self.hosting.actions(
+                    service.name, "restart", "pause", "resume", timeout="3s"
+                ),
                 **specs.get(service.name, {}),
             }
             for service in self.watched.services
