@@ -31,11 +31,19 @@ async def read(connection: Connection) -> Brake:
 async def set_stopped(database: Database, *, stopped: bool, by: str, reason: str) -> bool:
     """Pull or release the brake and return whether that changed anything.
 
-    When this returns no action begins any more, in any hub: what was beginning was waited for.
-    What has begun goes on to its end.
+    1. Move the brake, which holds at once for whatever has not begun.
+    2. When it was pulled, wait for what was just beginning: when this returns no action begins
+       any more, in any hub. What has begun goes on to its end.
     """
+    changed = await _move(database, stopped=stopped, by=by, reason=reason)
+    if stopped:
+        async with database.transaction() as connection:
+            await connection.execute(_SQL["queue_for_brake"])
+    return changed
+
+
+async def _move(database: Database, *, stopped: bool, by: str, reason: str) -> bool:
     async with database.transaction() as connection:
-        await connection.execute(_SQL["queue_for_brake"])
         values = {"stopped": stopped, "by": by, "reason": reason}
         if await (await connection.execute(_SQL["set_brake"], values)).fetchone() is None:
             return False

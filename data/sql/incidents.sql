@@ -60,6 +60,7 @@ JOIN incidents AS cause
   ON cause.project = upstream.dependency AND cause.kind = 'down' AND cause.state <> 'resolved'
 WHERE incidents.project = upstream.project AND incidents.state <> 'resolved'
   AND incidents.cause_incident_id IS NULL
+  AND cause.cause_incident_id IS DISTINCT FROM incidents.id  -- two would explain each other
   AND incidents.opened_at >= cause.opened_at - interval '1 minute'
 RETURNING incidents.id, incidents.project, incidents.kind, incidents.title,
           cause.id AS cause_id, cause.project AS cause_project;
@@ -110,7 +111,8 @@ RETURNING id;
 -- renew_claims --
 -- Keep the incidents that this hub is working on.
 UPDATE incidents SET leased_until = now() + %(lease)s::interval
-WHERE id = ANY (%(ids)s) AND leased_by = %(hub)s
+WHERE id IN (SELECT id FROM incidents WHERE id = ANY (%(ids)s) AND leased_by = %(hub)s
+             ORDER BY id FOR NO KEY UPDATE)
 RETURNING id;
 
 -- release_claim --
@@ -131,15 +133,17 @@ SELECT extract(epoch FROM min(due) - now())::float8 AS seconds FROM (
 -- look_again --
 -- Have the open incidents of some projects looked at: something about them is new.
 UPDATE incidents SET next_step_at = now()
-WHERE project = ANY (%(projects)s) AND state <> 'resolved';
+WHERE id IN (SELECT id FROM incidents WHERE project = ANY (%(projects)s) AND state <> 'resolved'
+             ORDER BY id FOR NO KEY UPDATE);
 
 -- look_at_one_again --
 -- Have an incident looked at: somebody decided about it.
 UPDATE incidents SET next_step_at = now() WHERE id = %(incident_id)s;
 
 -- look_at_all_again --
--- Have every open incident looked at: what was held may go on, other rules may hold.
-UPDATE incidents SET next_step_at = now() WHERE state <> 'resolved';
+-- Have every open incident looked at, held in one order, so that nobody waits in a circle.
+UPDATE incidents SET next_step_at = now()
+WHERE id IN (SELECT id FROM incidents WHERE state <> 'resolved' ORDER BY id FOR NO KEY UPDATE);
 
 -- suppress_by_incident --
 -- Link open incidents to another one that is acted on for all of them.

@@ -228,3 +228,20 @@ async def test_the_chain_of_the_record_holds_after_many_writers(database: Databa
     await asyncio.gather(*(requested(database, new(project=f"p{n}")) for n in range(20)))
     verification = await audit_verification.verify(database, [])
     assert list(verification.breaches) == []
+
+
+async def test_the_brake_holds_before_what_is_just_beginning_has_begun(database: Database) -> None:
+    late = await requested(database, new(project="b"))
+    beginning = await requested(database, new())
+    async with database.transaction() as connection:
+        await attempts.begin(connection, beginning.id, "hub", timeout=MINUTE, allowance=None)
+        queued = asyncio.create_task(begun(database, late))
+        await asyncio.sleep(0.2)
+        pull = brake.set_stopped(database, stopped=True, by="ann", reason="")
+        pulling = asyncio.create_task(pull)
+        await asyncio.sleep(0.2)
+        async with database.connection() as other:
+            assert (await brake.read(other)).stopped
+        assert not pulling.done()
+    assert await pulling
+    assert await queued == "brake"

@@ -1,5 +1,6 @@
 """One incident per project and kind at a time, told apart, added to, explained, resolved."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -158,3 +159,29 @@ async def test_an_anomaly_begins_once_keeps_its_worst_and_ends_once(database: Da
         assert await anomalies.settled(connection, [("a", "memory")]) == [("a", "memory")]
     assert ended.extreme == 97.0
     assert await events.of_incident(database, incident.id) == []
+
+
+async def test_two_incidents_do_not_explain_each_other(database: Database) -> None:
+    first, second = await _open(database, _problem("a"), _problem("b"))
+    async with database.transaction() as connection:
+        await incidents.suppress_by_incident(connection, first.id, [second.id])
+        assert await incidents.suppress_dependents(connection, {"a": ["b"]}) == []
+
+
+async def test_who_has_many_looked_at_waits_for_the_first_and_holds_none(
+    database: Database,
+) -> None:
+    first, second = await _open(database, _problem("a"), _problem("b"))
+    touch = "UPDATE incidents SET title = 'touched' WHERE id = %(id)s"
+    await database.execute(touch, {"id": first.id})  # it now is behind the second in the table
+
+    async def look_at_all() -> None:
+        async with database.transaction() as connection:
+            await incidents.look_at_all_again(connection)
+
+    async with database.transaction() as connection:
+        await connection.execute(touch, {"id": first.id})
+        looking = asyncio.create_task(look_at_all())
+        await asyncio.sleep(0.3)
+        await connection.execute(touch, {"id": second.id})
+    await looking
