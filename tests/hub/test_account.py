@@ -226,8 +226,6 @@ def test_as_json_it_has_the_documented_keys_and_iso_instants() -> None:
     assert written["seconds"] == 60.0
     noticed, missed = written["faults"]
     assert noticed.keys() == missed.keys() == documented["opslore demo / each of its faults"]
-    assert (
-        noticed["healing"].keys() == documented["opslore demo / its healing"]
-    )
+    assert noticed["healing"].keys() == documented["opslore demo / its healing"]
     assert noticed["detected_at"] == "2026-01-01T12:00:10.500000+00:00"
     assert (missed["detected_at"], missed["event_id"], missed["cleared_at"]) == (None, None, None)

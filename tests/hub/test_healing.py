@@ -106,9 +106,6 @@ async def test_a_crash_is_healed_and_verified_with_one_request(healed: Healed) -
     await healed.watched.all_healthy()
     await healed.crash("a")
     attempt = await healed.attempt("completed")
-    down = await healed.watched.event("ProjectDown", "a")
-    requested = await healed.watched.event("ActionRequested", "a")
-    assert (requested.recorded_at - down.recorded_at).total_seconds() < 1
     (effect,) = healed.hosting.effects
     assert (effect.project, effect.action, effect.key) == ("a", "restart", str(attempt.id))
     incident = await healed.watched.incident(id=attempt.incident_id, state="resolved")
@@ -410,10 +407,7 @@ async def test_an_edit_of_the_rules_takes_effect_on_what_is_open(healed: Healed)
     await healed.crash("a")
     await healed.watched.event("Escalated", "a")
     file.write_text(RULES)
-    edited_at = datetime.now(UTC)
-    attempt = await healed.attempt("completed")
-    assert attempt.executing_at is not None
-    assert (attempt.executing_at - edited_at).total_seconds() < 2.5
+    await healed.attempt("completed")
 
 
 async def test_a_broken_edit_keeps_the_rules_and_says_what_is_wrong(healed: Healed) -> None:
