@@ -81,7 +81,7 @@ async def measure(url: str, book: RuleBook, anomalies: int, projects: int) -> No
         started = time.perf_counter()
         made = replay(then, engine, settings)  # type: ignore[arg-type]
         replayed_s, used_s = time.perf_counter() - started, time.process_time() - cpu
-        naive_s = await naive(database, then, engine, settings)
+        naive_s = await naive(database, then, engine.engine, settings)
         engine.close()
     total_s = loaded_s + replayed_s
     print(
@@ -134,7 +134,7 @@ class Timed:
         self.engine.close()
 
 
-async def naive(database: Database, then: Past, engine: Timed, settings: HealingSettings) -> float:
+async def naive(database: Database, then: Past, engine: Engine, settings: HealingSettings) -> float:
     """Return the seconds per incident of a replay that reads what is beside each anew."""
     sample = random.Random(2).sample(then.incidents, min(SAMPLE, len(then.incidents)))
     reach = farthest(engine.book)
@@ -144,7 +144,7 @@ async def naive(database: Database, then: Past, engine: Timed, settings: Healing
         beside = await past.load(
             database, since=opened, until=opened + timedelta(microseconds=1), before=reach
         )
-        replay(beside, engine, settings)  # type: ignore[arg-type]
+        replay(beside, engine, settings)
     return (time.perf_counter() - started) / len(sample)
 
 
