@@ -177,12 +177,15 @@ async def find(database: Database, incident_id: int) -> Incident:
     return Incident(**row)
 
 
-async def claim_due(database: Database, hub: str, *, lease: timedelta, limit: int) -> list[int]:
+async def claim_due(
+    database: Database, hub: str, *, lease: timedelta, limit: int, without: Collection[int] = ()
+) -> list[int]:
     """Claim incidents whose next step is due, and those whose hub did not come back for them.
 
-    Each is this hub's alone until it is released or `lease` runs out unrenewed.
+    Each is this hub's alone until it is released or `lease` runs out unrenewed. `without` are
+    those that the hub is still at work on, even if it came too late to renew them.
     """
-    params = {"hub": hub, "lease": lease, "limit": limit}
+    params = {"hub": hub, "lease": lease, "limit": limit, "without": list(without)}
     return [row["id"] for row in await database.fetch_all(_SQL["claim_due"], params)]
 
 

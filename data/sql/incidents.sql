@@ -104,7 +104,8 @@ UPDATE incidents SET leased_by = %(hub)s, leased_until = now() + %(lease)s::inte
        next_step_at = NULL
 WHERE id IN (
     SELECT id FROM incidents
-    WHERE leased_until < now() OR (next_step_at <= now() AND leased_until IS NULL)
+    WHERE (leased_until < now() OR (next_step_at <= now() AND leased_until IS NULL))
+      AND id <> ALL (%(without)s)
     ORDER BY next_step_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
 RETURNING id;
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from config.errors import OpsloreError
 from data import incidents
 from data.bus import wait_for
+from data.database import DatabaseUnavailable
 from flows.agent import Agent
 from flows.flow_runs.cycle import Cycle
 from flows.healing import by_hand, healer, healing_events
@@ -61,13 +62,9 @@ class Responder(Agent):
         before = self.handled
         ends_at = time.monotonic() + self._cycle_s
         while (left_s := ends_at - time.monotonic()) > 0:
-            if self._registry.is_set():
-                self._registry.clear()
-                await self._means.fleet.read(self._means.database)
-            await self._renew()
-            await self._begin_work()
+            idle_s = await self._look_around()
             self.beat()
-            await wait_for(self._events, min(left_s, await self._idle_s()))
+            await wait_for(self._events, min(left_s, idle_s))
         cycle.summary = f"{self.handled - before} steps, {len(self._working)} incidents at work"
 
     def cycle_name(self, now: datetime) -> str:
@@ -81,11 +78,31 @@ class Responder(Agent):
         if tasks:
             await asyncio.wait(tasks, timeout=LEAVE_WITHIN_S)
 
+    async def _look_around(self) -> float:
+        """Begin what is due and return how long there is nothing to begin, as far as is known.
+
+        A Postgres that is away for a moment does not end what is being carried out.
+        """
+        try:
+            if self._registry.is_set():
+                await self._means.fleet.read(self._means.database)
+                self._registry.clear()
+            await self._renew()
+            await self._begin_work()
+            return await self._idle_s()
+        except DatabaseUnavailable as error:
+            self._note(f"{type(error).__name__}: {error}")
+            logger.warning("nothing is begun: %s", error)
+            return LOOK_EVERY_S
+
     async def _begin_work(self) -> None:
         database = self._means.database
         room = MOST_AT_ONCE - len(self._working)
         if room > 0:
-            for number in await incidents.claim_due(database, self.hub, lease=LEASE, limit=room):
+            claimed = await incidents.claim_due(
+                database, self.hub, lease=LEASE, limit=room, without=self._working
+            )
+            for number in claimed:
                 self._spawn(self._working, number, self._work_on(number))
         for attempt in await by_hand.waiting(database):
             if attempt.id not in self._by_hand:
@@ -105,11 +122,14 @@ class Responder(Agent):
             await work
             self.handled += 1
         except Exception as error:
-            self.errors += 1
-            self.last_error = f"incident {key}: {type(error).__name__}: {error}"[:500]
-            self.last_error_at = datetime.now(UTC)
+            self._note(f"incident {key}: {type(error).__name__}: {error}")
             known = isinstance(error, OpsloreError)
             logger.error("%s", self.last_error, exc_info=None if known else error)
+
+    def _note(self, error: str) -> None:
+        self.errors += 1
+        self.last_error = error[:500]
+        self.last_error_at = datetime.now(UTC)
 
     async def _work_on(self, number: int) -> None:
         look: timedelta | None = AFTER_FAILURE
@@ -124,12 +144,11 @@ class Responder(Agent):
 
     async def _renew(self) -> None:
         if self._working and time.monotonic() - self._renewed_at > RENEW_EVERY_S:
-            self._renewed_at = time.monotonic()
             held = list(self._working)
             await incidents.renew_claims(self._means.database, self.hub, held, lease=LEASE)
+            self._renewed_at = time.monotonic()
 
     async def _idle_s(self) -> float:
-        """Return how long there is nothing to begin, as far as is known."""
         due_s = await incidents.next_due_in_s(self._means.database)
         return LOOK_EVERY_S if due_s is None else min(LOOK_EVERY_S, max(due_s, 0.02))
 

@@ -185,3 +185,14 @@ async def test_who_has_many_looked_at_waits_for_the_first_and_holds_none(
         await asyncio.sleep(0.3)
         await connection.execute(touch, {"id": second.id})
     await looking
+
+
+async def test_a_claim_that_ran_out_is_for_others_than_who_is_still_at_work(
+    database: Database,
+) -> None:
+    (opened,) = await _open(database, _problem("a"))
+    over = timedelta(seconds=-1)
+    assert await incidents.claim_due(database, "h", lease=over, limit=9) == [opened.id]
+    working = {opened.id}
+    assert await incidents.claim_due(database, "h", lease=over, limit=9, without=working) == []
+    assert await incidents.claim_due(database, "other", lease=over, limit=9) == [opened.id]

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
 from actions import approving
@@ -16,12 +17,14 @@ from data.attempts import Attempt
 from data.database import Database
 from data.incidents import Problem, Solved
 from data.states import DOWN
+from flows.flow_runs.cycle import Cycle
 from flows.healing import healer
 from flows.healing.execution import Execution
 from flows.healing.fleet import Fleet
 from flows.healing.means import Look, Means
+from flows.healing.responder import Responder
 from rules.engine import Engine
-from tests.hosting import Hosting
+from tests.hosting import Hosting, Received
 from tests.rules.rule_texts import engine_of
 
 SECOND = timedelta(seconds=1)
@@ -86,7 +89,10 @@ class Steps:
             await incidents.resolve(connection, [solved])
 
     async def advance(self, incident_id: int) -> Look:
-        means = Means(
+        return await healer.advance(self.means(), incident_id, lambda _: None)
+
+    def means(self) -> Means:
+        return Means(
             hub="h",
             database=self.database,
             fleet=Fleet(self.specs),
@@ -94,7 +100,6 @@ class Steps:
             execution=Execution("h", self.database, self._carrier, self.settings),
             settings=self.settings,
         )
-        return await healer.advance(means, incident_id, lambda _: None)
 
     async def attempts(self) -> list[Attempt]:
         """Return every attempt, in order."""
@@ -283,3 +288,29 @@ async def test_nothing_begins_in_an_incident_that_is_over(steps: Steps) -> None:
     async with steps.database.transaction() as connection:
         refused = await attempts.begin(connection, attempt.id, "h", timeout=SECOND, allowance=None)
     assert refused == "gone"
+
+
+async def test_an_action_goes_on_while_postgres_is_away(steps: Steps, database_url: str) -> None:
+    async def break_connections(_: Received) -> None:
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        await asyncio.sleep(0.5)
+
+    steps.hosting.before = break_connections
+    steps.rules = engine_of(RULE.replace("1s", "9s"))
+    await steps.opened()
+    wake, registry = asyncio.Event(), asyncio.Event()
+    responder = Responder("h", steps.means(), cycle=3 * SECOND, events=wake, registry=registry)
+    started_at = datetime.now(UTC)
+    await responder.handle(
+        Cycle(agent=responder.name, hub="h", started_at=started_at, name="respond")
+    )
+    await responder.stop()
+    assert responder.errors > 0
+    assert [one.action for one in steps.hosting.effects] == ["restart"]
+    assert [(one.state, one.outcome) for one in await steps.attempts()] == [
+        ("verifying", "answered 200")
+    ]
