@@ -1,7 +1,9 @@
 -- incident_now --
--- An incident, its project as it stands, and whether another incident explains it.
+-- An incident, its project as it stands, and whether another one explains it; opened, by a hub that is ahead, no later than it was first looked at.
 SELECT incident.id, incident.project, incident.hub, incident.kind, incident.severity,
-       incident.state, incident.title, incident.opened_at, incident.updated_at,
+       incident.state, incident.title, incident.updated_at,
+       least(incident.opened_at, now(), (SELECT min(decided_at) FROM rule_decisions
+                                         WHERE incident_id = incident.id)) AS opened_at,
        incident.resolved_at, incident.resolution, incident.acknowledged_at,
        cause.id AS cause_id, cause.title AS cause_title,
        coalesce(cause.state <> 'resolved', false) AS is_explained,
@@ -29,7 +31,7 @@ ORDER BY recorded_at DESC LIMIT 1;
 -- nearby_incidents --
 -- The incidents of projects that are open or were within a time, without those of a hub's network.
 SELECT incident.id, incident.project, incident.kind, incident.severity, incident.title,
-       incident.opened_at, incident.resolved_at, anomaly.value
+       least(incident.opened_at, now()) AS opened_at, incident.resolved_at, anomaly.value
 FROM incidents AS incident
 LEFT JOIN LATERAL (
     SELECT value FROM anomalies WHERE anomalies.incident_id = incident.id

@@ -66,14 +66,21 @@ async def _release(means: Means, around: Circumstances, log: Log) -> Look:
         await under_way.note_taken_back(means, done)
         return AT_ONCE
     if len(tries) >= MOST_RELEASES:
-        await _tell_not_released(means, around, held)
+        await _tell_not_released(means, around, held, f"failed {MOST_RELEASES} times")
         return None
     if (due_at := around.incident.resolved_at + after) > around.now:
         return until(due_at, around.now)
+    if _is_back(around):
+        return LATER
+    return await _request_release(means, around, held)
+
+
+async def _request_release(means: Means, around: Circumstances, held: Attempt) -> Look:
     spec = means.fleet.specs.get(held.project)
     release = spec.actions.get(held.plan["release"]["action"]) if spec else None
-    if release is None or _is_back(around):
-        return LATER if release else None
+    if release is None:
+        await _tell_not_released(means, around, held, "is not declared any more")
+        return None
     async with means.database.transaction() as connection:
         new = new_attempts.to_release(held, release, hub=means.hub)
         attempt = await attempts.request(connection, new)
@@ -98,13 +105,13 @@ def _is_back(around: Circumstances) -> bool:
     )
 
 
-async def _tell_not_released(means: Means, around: Circumstances, held: Attempt) -> None:
+async def _tell_not_released(means: Means, around: Circumstances, held: Attempt, why: str) -> None:
     action = held.plan["release"]["action"]
     said = NewNotice(
         contact=next((step.notify for step in means.settings.escalate), None),
         purpose="action",
         severity="warning",
-        subject=f"{held.project} is still in {held.action}: {action} failed {MOST_RELEASES} times",
+        subject=f"{held.project} is still in {held.action}: {action} {why}",
         body=f"opslore actions run {held.project} {action} --reason TEXT",
         incident_id=around.incident.id,
         attempt_id=held.id,

@@ -75,9 +75,13 @@ class Steps:
         listed = {"name": "a", "url": "http://a", "autonomy": "auto", "actions": declared, **spec}
         self.specs = [ProjectSpec.model_validate(listed)]
 
-    async def opened(self) -> int:
+    async def opened(self, at: datetime | None = None) -> int:
         problem = Problem(
-            project="a", kind=DOWN, severity="critical", title="a is down", at=datetime.now(UTC)
+            project="a",
+            kind=DOWN,
+            severity="critical",
+            title="a is down",
+            at=at or datetime.now(UTC),
         )
         async with self.database.transaction() as connection:
             (incident,) = await incidents.open_or_update(connection, [problem])
@@ -314,3 +318,27 @@ async def test_an_action_goes_on_while_postgres_is_away(steps: Steps, database_u
     assert [(one.state, one.outcome) for one in await steps.attempts()] == [
         ("verifying", "answered 200")
     ]
+
+
+async def test_a_person_is_told_of_what_cannot_be_released_any_more(steps: Steps) -> None:
+    steps.rules = engine_of(PAUSE)
+    number = await steps.opened()
+    await steps.advance(number)
+    await steps.resolved()
+    await asyncio.sleep(1.1)
+    steps.serve(actions=steps.hosting.actions("a", "pause"))
+    assert await steps.advance(number) is None
+    (notice,) = await steps.database.fetch_all("SELECT subject FROM notices")
+    assert notice["subject"] == "a is still in pause: resume is not declared any more"
+
+
+async def test_a_person_is_told_in_time_by_a_hub_whose_clock_is_ahead(steps: Steps) -> None:
+    steps.rules = engine_of()
+    number = await steps.opened(at=datetime.now(UTC) + timedelta(hours=1))
+    steps.settings = steps.settings.model_copy(update={"grace": SECOND / 2})
+    look = await steps.advance(number)
+    assert look is not None
+    assert look <= SECOND / 2
+    await asyncio.sleep(0.6)
+    await steps.advance(number)
+    assert len(await steps.told("Escalated")) == 1
