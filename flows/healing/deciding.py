@@ -65,6 +65,7 @@ def details(decision: Decision) -> Mapping[str, Any]:
             {
                 "rule": candidate.rule.name,
                 "mode": candidate.rule.mode,
+                "says": candidate.rule.then.reason,
                 "action": candidate.rule.then.action,
                 "target": candidate.target,
                 "attempts": candidate.standing.attempts,

@@ -21,10 +21,20 @@ _REASONS: Final[Mapping[str, str]] = {
     "cooling_down": "the same action helped a moment ago and is not repeated at once",
     "busy": "another action is under way",
     "dry_run": "this is a dry run: the action was not really carried out",
-    "matched": "its rule asks for a person",
+    "explained": "another incident explains it",
+    "gathering_facts": "no rule covers it so far, and facts are still coming in",
+    "approval_needed": "its rule holds and somebody must approve",
+    "approval_pending": "somebody must approve",
+    "backing_off": "the last attempt failed and the next one waits",
+}
+_MATCHED: Final[Mapping[str, str]] = {
+    "suppress": "its rule says to leave it alone",
+    "escalate": "its rule asks for a person",
 }
 
 
-def words_for(reason: str) -> str:
-    """Return the reason of a verdict, which is one word, as people say it."""
+def words_for(step: str, reason: str) -> str:
+    """Return why a verdict came out as it did; its reason is one word."""
+    if reason == "matched":
+        return _MATCHED.get(step, "its rule holds")
     return _REASONS.get(reason, reason.replace("_", " "))

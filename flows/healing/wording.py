@@ -16,7 +16,7 @@ from flows.incident_events import lasted
 def reason_in_words(decision: Decision) -> str:
     """Return why the hub does what it does, or why it does nothing."""
     candidate, reason = decision.candidate, decision.verdict.reason
-    words = words_for(reason)
+    words = words_for(decision.verdict.step, reason)
     if candidate is None:
         return words
     if candidate.rule.then.reason and reason == "matched":

@@ -91,8 +91,16 @@ def _decided(decisions: Sequence[Decision]) -> Iterator[str]:
 
 def _why(decision: Decision) -> str:
     """Return the reason in the words that people were told it in."""
-    words, problem = words_for(decision.reason), _problem(decision)
-    return f"{words} ({problem})" if problem else words
+    words, problem = words_for(decision.step, decision.reason), _problem(decision)
+    said = _own_words(decision) or words
+    return f"{said} ({problem})" if problem else said
+
+
+def _own_words(decision: Decision) -> str | None:
+    """Return the reason that the rule itself gives, where it does more than match."""
+    matched = decision.details.get("matched", ())
+    own = (one.get("says") for one in matched if one.get("rule") == decision.rule)
+    return next(own, None) if decision.reason == "matched" else None
 
 
 def _problem(decision: Decision) -> str | None:
