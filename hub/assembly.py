@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from rules.live_rules import LiveRules
-
 from actions.approval_links import ApprovalLinks
 from actions.carrier import Carrier
 from config.hub_file import HubSettings
@@ -31,6 +29,7 @@ from flows.registry.registrar import Registrar
 from flows.upkeep.anchoring import Auditor
 from flows.upkeep.maintainer import Maintainer
 from flows.upkeep.vitals import VitalsRecorder
+from rules.live_rules import LiveRules
 
 REGISTRY_CHANNEL = "opslore_projects"
 CHANNELS = (REGISTRY_CHANNEL, events.CHANNEL, notices.CHANNEL)
@@ -106,7 +105,9 @@ def assemble(
         runs=runs,
         prefect_wanted=plan.prefect_api_url is not None,
     )
-    auditor = Auditor(name, database, plan.hub.audit, plan.settings.home)
+    auditor = Auditor(
+        name, database, plan.hub.audit, plan.settings.home, told=plan.hub.healing.escalate
+    )
     notifier = Notifier(
         name,
         database,

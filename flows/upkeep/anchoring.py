@@ -2,16 +2,19 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from config.audit import AuditSettings
-from data import anchors, audit_chain, events
+from config.escalation import EscalationStep
+from data import anchors, audit_chain, events, notices
 from data.anchors import Anchor, AnchorsUnreadable, AnchorsUnwritable
 from data.audit_chain import Head
 from data.database import Database, DatabaseError
 from data.events import EventKind, NewEvent
+from data.notices import NewNotice
 from data.records import Severity
 from flows.agent import Agent
 from flows.flow_runs.cycle import Cycle
@@ -35,8 +38,17 @@ class Auditor(Agent):
 
     name = "auditor"
 
-    def __init__(self, hub: str, database: Database, settings: AuditSettings, home: Path) -> None:
+    def __init__(
+        self,
+        hub: str,
+        database: Database,
+        settings: AuditSettings,
+        home: Path,
+        *,
+        told: Sequence[EscalationStep] = (),
+    ) -> None:
         super().__init__(hub)
+        self._told = told
         self._database = database
         self._settings = settings
         self._path = settings.anchor_path(home)
@@ -55,8 +67,9 @@ class Auditor(Agent):
             identity = await audit_chain.identity_of(connection)
         with suppress(AnchorsUnreadable):  # there is none yet, or writing will tell
             kept = await asyncio.to_thread(anchors.read, self._path)
-            own = (one for one in reversed(kept.anchors) if one.database == identity)
-            self._last, self._damage = next(own, None), kept.faults[:1]
+            own = (one for one in kept.anchors if one.database == identity)
+            self._last = max(own, key=lambda one: one.seq, default=None)
+            self._damage = kept.faults[:1]
 
     async def handle(self, cycle: Cycle) -> None:
         troubles = [*self._damage, *await self._anchor(cycle, tries=TRIES)]
@@ -124,7 +137,8 @@ class Auditor(Agent):
             cycle.log(message)
             await self._tell("AuditAnchored", "info", message, seq=anchor.seq, hash=anchor.hash)
         self._filed = (anchor.seq, anchor.hash)
-        self._last = anchor
+        if self._broken is None:  # else a chain that was cut would pass for whole from here on
+            self._last = anchor
 
     async def _send(self, anchor: Anchor, tries: int) -> None:
         if self._post is None or self._sent == (anchor.seq, anchor.hash):
@@ -150,7 +164,23 @@ class Auditor(Agent):
         await self._tell(
             "AuditBroken", "critical", message, seq=last.seq, expected=last.hash, found=found
         )
+        await self._tell_people(message)
         self._broken = last
+
+    async def _tell_people(self, message: str) -> None:
+        """Tell everybody whom the hub file names, at once: this is no incident of a project."""
+        said = [
+            NewNotice(
+                contact=contact,
+                purpose="action",
+                severity="critical",
+                subject=message,
+                body="Look: opslore audit verify",
+            )
+            for contact in dict.fromkeys(step.notify for step in self._told)
+        ]
+        async with self._database.transaction() as connection:
+            await notices.add(connection, said)
 
     async def _tell_of_trouble(self, cycle: Cycle, trouble: str) -> None:
         if trouble:

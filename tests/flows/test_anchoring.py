@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,7 +13,8 @@ from uuid import uuid4
 import pytest
 
 from config.audit import AuditSettings
-from data import anchors, audit_chain, events
+from config.escalation import EscalationStep
+from data import anchors, audit_chain, events, notices
 from data.audit_chain import NewEntry
 from data.audit_verification import verify
 from data.database import Database
@@ -254,6 +255,30 @@ async def test_a_chain_that_was_rewritten_is_told_at_once(
         "the audit chain was rewritten: row 2 is not the one that was anchored;"
         " `opslore audit verify` says where it begins"
     ]
+
+
+async def test_a_chain_that_was_cut_is_told_to_people_and_does_not_pass_for_whole(
+    database: Database, home: Path
+) -> None:
+    """The shorter chain is anchored too; whoever starts next still knows of the longer one."""
+    await add(database, 3)
+    people = (EscalationStep(notify="ann"), EscalationStep(notify="ann", after=timedelta(hours=1)))
+    settings = AuditSettings(every=timedelta(seconds=1))
+    for _ in range(2):
+        auditor = Auditor("hub", database, settings, home, told=people)
+        await auditor.start()
+        await once(auditor)
+        await database.execute(
+            "ALTER TABLE action_history DISABLE TRIGGER refuse_change;"
+            " DELETE FROM action_history WHERE seq = 3;"
+            " ALTER TABLE action_history ENABLE ALWAYS TRIGGER refuse_change"
+        )
+        await once(auditor)
+        await once(auditor)
+        await auditor.stop()
+    notices_sent = await notices.list_newest(database)
+    assert [(one.contact, one.severity) for one in notices_sent] == [("ann", "critical")] * 2
+    assert all("row 3 is gone" in one.subject for one in notices_sent)
 
 
 async def test_a_chain_that_was_emptied_is_told_at_once(database: Database, home: Path) -> None:
