@@ -9,7 +9,7 @@ from config.healing import RetrySettings
 from rules.durable_host import EngineError
 from rules.engine import Engine
 from rules.facts import Fact, FactType, FieldValue, Signal
-from rules.policy import Approval, Autonomy, Hold, Standing
+from rules.policy import Approval, Autonomy, Hold, Standing, Verdict
 from rules.rule import Example, Rule
 
 _NOW: Final = datetime(2026, 1, 7, 12, tzinfo=UTC)
@@ -34,34 +34,37 @@ def run_examples(engine: Engine) -> list[Fault]:
 
 def examples_of(engine: Engine, rule: Rule) -> Iterator[Fault]:
     """Yield the faults of the examples of one rule."""
-    for number, example in enumerate(rule.examples):
+    for index, example in enumerate(rule.examples):
         try:
-            came = outcome(engine, rule, example)
+            verdict = verdict_on(engine, rule, example)
         except EngineError as error:
             came = f"an error: {error}"
-        if came != example.expect:
-            yield Fault(
-                rule.file,
-                example.line,
-                f"rules.{rule.name}.examples.{number}",
-                f"expects {example.expect}, got {came}",
-            )
+        else:
+            if outcome(verdict, example) == example.expect:
+                continue
+            came = f"{verdict.step} ({verdict.reason})" if verdict else "no_match"
+        field = f"rules.{rule.name}.examples[{index}].expect"
+        problem = f"must be {example.expect}, came out as {came}"
+        yield Fault(rule.file, example.line, field, problem)
 
 
-def outcome(engine: Engine, rule: Rule, example: Example) -> str:
-    """Return what comes of an example: a step, or whether the rule matches.
+def outcome(verdict: Verdict | None, example: Example) -> str:
+    """Return a verdict in the words of `expect`: a step, or whether the rule matches."""
+    if verdict is None:
+        return "no_match"
+    return "match" if example.expect in {"match", "no_match"} else verdict.step
 
-    A rule that does not match takes no step, so the outcome is then `no_match` in any case.
+
+def verdict_on(engine: Engine, rule: Rule, example: Example) -> Verdict | None:
+    """Return the step that the rule takes in an example, None where it does not match.
 
     Raises:
         EngineError: the engine failed.
     """
     matches = engine.match(signal_of(example), list(_facts(example)))
     if all(match.rule.name != rule.name for match in matches):
-        return "no_match"
-    if example.expect in {"match", "no_match"}:
-        return "match"
-    return engine.decide([standing_of(rule, example)]).step
+        return None
+    return engine.decide([standing_of(rule, example)])
 
 
 def signal_of(example: Example) -> Signal:

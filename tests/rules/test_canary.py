@@ -60,7 +60,7 @@ def test_an_example_that_comes_out_otherwise_is_a_fault(tmp_path: Path) -> None:
     file = save(tmp_path, "one.yaml", rule_text(example=example))
     (fault,) = _try(tmp_path).faults
     assert (fault.file, fault.line) == (str(file), 7)
-    assert fault.problem == "expects match, got no_match"
+    assert fault.problem == "must be match, came out as no_match"
 
 
 def test_what_is_tried_next_is_told_beforehand(tmp_path: Path) -> None:

@@ -62,10 +62,16 @@ def test_a_match_is_expected_whatever_its_step() -> None:
 
 
 def test_an_example_that_comes_out_otherwise_says_what_came() -> None:
-    assert _faults("{given: {kind: cpu, value: 95}, expect: hold}") == ["expects hold, got run"]
-    assert _faults("{given: {kind: cpu, value: 5}, expect: run}") == ["expects run, got no_match"]
+    assert _faults("{given: {kind: cpu, value: 95}, expect: hold}") == [
+        "must be hold, came out as run (matched)"
+    ]
+    assert _faults("{given: {kind: cpu, value: 5}, expect: run}") == [
+        "must be run, came out as no_match"
+    ]
+    held = "{given: {kind: cpu, value: 95}, standing: {breaker: open}, expect: run}"
+    assert _faults(held) == ["must be run, came out as hold (breaker_open)"]
     assert _faults("{given: {kind: cpu, value: 95}, expect: no_match}") == [
-        "expects no_match, got match"
+        "must be no_match, came out as run (matched)"
     ]
 
 
@@ -87,4 +93,6 @@ def test_a_fault_of_an_example_has_its_file_and_line(tmp_path: Path) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text(rule_text(example="{given: {kind: cpu, value: 95}, expect: hold}"))
     (fault,) = run_examples(Engine(read_rules([tmp_path])))
-    assert str(fault) == f"{file}:7: rules.restart-it.examples.0: expects hold, got run"
+    assert str(fault) == (
+        f"{file}:7: rules.restart-it.examples[0].expect: must be hold, came out as run (matched)"
+    )

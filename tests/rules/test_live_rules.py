@@ -118,7 +118,7 @@ async def test_a_failing_example_keeps_the_old_rules(live: LiveRules, folder: Pa
         example = "{given: {kind: cpu, value: 10}, expect: match}"
         save(folder, "one.yaml", rule_text("one", example=example))
         change = await _next(changes)
-    assert [fault.problem for fault in change.faults] == ["expects match, got no_match"]
+    assert [fault.problem for fault in change.faults] == ["must be match, came out as no_match"]
     assert _names(live.engine) == ["one"]
 
 
