@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, LiteralString
 
 import psycopg
+from psycopg import errors
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import set_json_dumps
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -50,7 +51,8 @@ class Database:
                 "row_factory": dict_row,
                 "application_name": "opslore",
                 "connect_timeout": 5,
-                "options": "-c timezone=UTC -c statement_timeout=60000",
+                "options": "-c timezone=UTC -c statement_timeout=60000"
+                " -c idle_in_transaction_session_timeout=10000",  # a hub that stands still
             },
             min_size=1,
             max_size=max_size,
@@ -72,6 +74,8 @@ class Database:
         try:
             async with self._pool.connection() as connection:
                 yield connection
+        except (errors.QueryCanceled, errors.DeadlockDetected) as error:
+            raise DatabaseError(_first_line(error)) from error  # Postgres is there all the same
         except (PoolTimeout, psycopg.OperationalError) as error:
             raise DatabaseUnavailable(_first_line(error)) from error
         except psycopg.Error as error:

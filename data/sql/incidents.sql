@@ -29,26 +29,33 @@ SELECT * FROM added_to UNION ALL SELECT * FROM opened;
 
 -- resolve_incidents --
 -- Close incidents that are still open; one that is resolved already is left alone.
+WITH solved AS (
+    SELECT incidents.id, given.at, given.resolution
+    FROM incidents JOIN jsonb_to_recordset(%(solved)s) AS given
+         (project text, hub text, kind text, at timestamptz, resolution text)
+      ON incidents.project IS NOT DISTINCT FROM given.project AND incidents.kind = given.kind
+     AND incidents.hub IS NOT DISTINCT FROM given.hub
+    WHERE incidents.state <> 'resolved'
+    ORDER BY incidents.id FOR NO KEY UPDATE OF incidents
+)
 UPDATE incidents
-SET state = 'resolved', resolved_at = given.at, updated_at = given.at,
-    resolution = given.resolution, next_step_at = now()
-FROM jsonb_to_recordset(%(solved)s) AS given
-     (project text, hub text, kind text, at timestamptz, resolution text)
-WHERE incidents.project IS NOT DISTINCT FROM given.project AND incidents.kind = given.kind
-  AND incidents.hub IS NOT DISTINCT FROM given.hub
-  AND incidents.state <> 'resolved'
-RETURNING id, incidents.project, incidents.kind, severity, title, opened_at, resolved_at;
+SET state = 'resolved', resolved_at = solved.at, updated_at = solved.at,
+    resolution = solved.resolution, next_step_at = now()
+FROM solved
+WHERE incidents.id = solved.id AND incidents.state <> 'resolved'
+RETURNING incidents.id, project, kind, severity, title, opened_at, resolved_at;
 
 -- resolve_unwatched --
 -- Close the incidents of projects that were removed, paused or switched off.
 UPDATE incidents
 SET state = 'resolved', resolved_at = now(), updated_at = now(), resolution = 'no longer watched',
     next_step_at = now()
-FROM projects
-WHERE incidents.project = projects.name AND incidents.state <> 'resolved'
-  AND (removed_at IS NOT NULL OR paused OR NOT (spec ->> 'enabled')::boolean)
-RETURNING incidents.id, incidents.project, incidents.kind, severity, title, opened_at,
-          incidents.resolved_at;
+WHERE id IN (
+    SELECT incidents.id FROM incidents JOIN projects ON projects.name = incidents.project
+    WHERE incidents.state <> 'resolved'
+      AND (removed_at IS NOT NULL OR paused OR NOT (spec ->> 'enabled')::boolean)
+    ORDER BY incidents.id FOR NO KEY UPDATE OF incidents)
+RETURNING id, project, kind, severity, title, opened_at, resolved_at;
 
 -- suppress_dependents --
 -- Link open incidents to the outage that explains them: that of a project they depend on.

@@ -2,15 +2,18 @@
 
 from typing import Final, assert_never
 
-from data import attempts, events, incidents
+from data import attempts, events, incidents, rule_decisions
 from data.attempts import Attempt
 from data.circumstances import Circumstances
 from data.database import Connection
+from data.rule_decisions import NewDecision
 from flows.healing import healing_events, new_attempts, telling
 from flows.healing.candidates import Candidate
-from flows.healing.deciding import Decision
+from flows.healing.deciding import Decision, details
 from flows.healing.means import AT_ONCE, LATER, RARELY, SOON, Look, Means, until
+from flows.healing.reasons import words_for
 from flows.healing.wording import action_in_words
+from rules.policy import Verdict
 
 WORTH_WAKING: Final = frozenset({"brake", "breaker_open", "rate_limited", "blast_radius"})
 """What holds an action for so long, or for such a reason, that a person should know."""
@@ -35,6 +38,39 @@ async def follow(
             return await _request(connection, means, around, decision)
         case _:
             assert_never(decision.verdict.step)
+
+
+async def hold_back(means: Means, around: Circumstances, attempt: Attempt, reason: str) -> Look:
+    """Keep an approved attempt until what is in its way is gone; tell it once, and a person."""
+    verdict = Verdict(step="hold", reason=reason, rule=attempt.rule)
+    decision = Decision(verdict=verdict, rules_version=attempt.rules_version or "")
+    held = f"is held: {words_for('hold', reason)}"
+    async with means.database.transaction() as connection:
+        if await rule_decisions.record(connection, recorded(means, around, decision)):
+            event = healing_events.of_attempt(
+                means.hub, "ActionHeld", attempt, held, severity="warning"
+            )
+            await events.append(connection, [event])
+        await telling.escalate(connection, means, around, decision)
+    return LATER
+
+
+def recorded(means: Means, around: Circumstances, decision: Decision) -> NewDecision:
+    """Return a decision as it is kept."""
+    chosen = decision.candidate
+    return NewDecision(
+        hub=means.hub,
+        incident_id=around.incident.id,
+        project=around.incident.project,
+        kind=around.incident.kind,
+        step=decision.verdict.step,
+        reason=decision.verdict.reason,
+        rule=decision.verdict.rule,
+        rules_version=decision.rules_version,
+        action=chosen.rule.then.action if chosen else None,
+        target=chosen.target if chosen else None,
+        details=details(decision),
+    )
 
 
 async def _deny(

@@ -5,9 +5,8 @@ from typing import Final
 
 from data import circumstances, rule_decisions
 from data.circumstances import Circumstances
-from data.rule_decisions import NewDecision
 from flows.healing import following, under_way, wrapping_up
-from flows.healing.deciding import Decision, decide, details
+from flows.healing.deciding import decide
 from flows.healing.means import AT_ONCE, SOON, Log, Look, Means
 from flows.healing.wording import reason_in_words
 from rules.engine import Engine
@@ -57,28 +56,13 @@ async def _step(means: Means, around: Circumstances, log: Log) -> Look:
         return await under_way.go_on(means, around, attempt, log)
     decision = decide(around, means.fleet, means.engine(), means.settings)
     async with means.database.transaction() as connection:
-        is_new = await rule_decisions.record(connection, _recorded(means, around, decision))
+        is_new = await rule_decisions.record(
+            connection, following.recorded(means, around, decision)
+        )
         look = await following.follow(connection, means, around, decision, is_new=is_new)
     if is_new:
         log(f"{around.incident.title}: {decision.verdict.step}, {reason_in_words(decision)}")
     return look
-
-
-def _recorded(means: Means, around: Circumstances, decision: Decision) -> NewDecision:
-    chosen = decision.candidate
-    return NewDecision(
-        hub=means.hub,
-        incident_id=around.incident.id,
-        project=around.incident.project,
-        kind=around.incident.kind,
-        step=decision.verdict.step,
-        reason=decision.verdict.reason,
-        rule=decision.verdict.rule,
-        rules_version=decision.rules_version,
-        action=chosen.rule.then.action if chosen else None,
-        target=chosen.target if chosen else None,
-        details=details(decision),
-    )
 
 
 def _longest_window(engine: Engine) -> timedelta:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from config.errors import Fault
 from config.settings import ROOT
 from data import events, incidents, rule_decisions
 from data.database import Database
@@ -16,6 +17,9 @@ from flows.agent import Agent
 from flows.flow_runs.cycle import Cycle
 from rules.language.reading import rule_files
 from rules.live_rules import LiveRules, RuleChange
+from rules.rule import RuleBook
+
+logger = logging.getLogger(__name__)
 
 BEAT_EVERY_S: Final = 1.0
 MOST_FAULTS_TOLD: Final = 5
@@ -25,7 +29,8 @@ class RulesKeeper(Agent):
     """Follows the rule files and tells what became of each edit.
 
     Rules that are accepted hold for open incidents too: all are looked at again. Rules that are
-    not leave those in force that were, and the event says what is wrong, by file and line.
+    not leave those in force that were, and the event says what is wrong, by file and line. What
+    was wrong with the rules already when the hub started is told once.
     """
 
     name = "rules-keeper"
@@ -45,10 +50,16 @@ class RulesKeeper(Agent):
         self._folders = folders
         self._cycle_s = cycle.total_seconds()
         self._following: asyncio.Task[None] | None = None
+        self._has_told_of_start = False
         self._current: Cycle | None = None
 
     async def start(self) -> None:
         await self._keep_texts(self._rules.engine.book.version)
+        if self._rules.faults and not self._has_told_of_start:
+            book = self._rules.engine.book
+            event = _faulty_at_start(self.hub, book, self._rules.faults)
+            await events.record(self._database, event)
+        self._has_told_of_start = True
         self._following = asyncio.create_task(self._rules.follow(self._tell), name="rules")
 
     async def handle(self, cycle: Cycle) -> None:
@@ -73,6 +84,8 @@ class RulesKeeper(Agent):
 
     async def _tell(self, change: RuleChange) -> None:
         event = _accepted(self.hub, change) if change.accepted else _rejected(self.hub, change)
+        level = logging.INFO if change.accepted else logging.WARNING
+        logger.log(level, "%s", event.message)
         if change.accepted:
             await self._keep_texts(change.version)
         async with self._database.transaction() as connection:
@@ -81,7 +94,6 @@ class RulesKeeper(Agent):
             await events.append(connection, [event])
         self.handled += 1
         if self._current is not None:
-            level = logging.INFO if change.accepted else logging.WARNING
             self._current.log(event.message, level)
 
     async def _keep_texts(self, version: str) -> None:
@@ -113,10 +125,20 @@ def _accepted(hub: str, change: RuleChange) -> NewEvent:
 
 
 def _rejected(hub: str, change: RuleChange) -> NewEvent:
-    told = "; ".join(map(str, change.faults[:MOST_FAULTS_TOLD]))
-    more = len(change.faults) - MOST_FAULTS_TOLD
-    rest = f"; and {more} more" if more > 0 else ""
-    return _event(hub, "RulesRejected", f"the rules stay as they were: {told}{rest}", change)
+    told = f"the rules stay as they were: {_in_short(change.faults)}"
+    return _event(hub, "RulesRejected", told, change)
+
+
+def _faulty_at_start(hub: str, book: RuleBook, faults: Sequence[Fault]) -> NewEvent:
+    what = "the rules are in force with faults" if book.rules else "no rule is in force"
+    change = RuleChange(accepted=False, version=book.version, faults=tuple(faults))
+    return _event(hub, "RulesRejected", f"{what}: {_in_short(faults)}", change)
+
+
+def _in_short(faults: Sequence[Fault]) -> str:
+    told = "; ".join(map(str, faults[:MOST_FAULTS_TOLD]))
+    more = len(faults) - MOST_FAULTS_TOLD
+    return told + (f"; and {more} more" if more > 0 else "")
 
 
 def _event(hub: str, kind: str, message: str, change: RuleChange) -> NewEvent:

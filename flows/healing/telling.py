@@ -1,7 +1,8 @@
 """Tell people: a person is needed, an approval is asked for, an action is suggested."""
 
-from collections.abc import Sequence
+from datetime import timedelta
 
+from actions.notification.levels import whom_to_ask
 from config.escalation import EscalationStep
 from config.healing import HealingSettings
 from data import escalations, events, notices
@@ -55,6 +56,34 @@ async def escalate(
     return began
 
 
+async def keep_current(
+    connection: Connection, means: Means, circumstances: Circumstances, decision: Decision
+) -> None:
+    """Let the chain of an incident, if one runs, say what is so now."""
+    await escalations.refresh(
+        connection,
+        circumstances.incident.id,
+        subject=circumstances.incident.title,
+        body=escalation_body(circumstances, decision, means.fleet),
+    )
+
+
+async def pause(
+    connection: Connection, means: Means, circumstances: Circumstances, decision: Decision
+) -> bool:
+    """Stop the chain of an incident of which nobody is to be told for now; False when none runs.
+
+    It begins anew when a person is needed afterwards.
+    """
+    return await escalations.withdraw(
+        connection,
+        circumstances.incident.id,
+        by=means.hub,
+        at=circumstances.now,
+        why=f"not told: {reason_in_words(decision)}",
+    )
+
+
 async def ask_for_approval(
     connection: Connection,
     means: Means,
@@ -62,7 +91,10 @@ async def ask_for_approval(
     decision: Decision,
     attempt: Attempt,
 ) -> None:
-    """Ask the first in the chain whether an attempt may be made."""
+    """Ask the first in the chain whether an attempt may be made, the others after their time.
+
+    Where the chain is empty, that nobody can be asked is news.
+    """
     candidate = decision.candidate
     assert candidate is not None
     subject = f"Approve {attempt.action} of {attempt.project}?"
@@ -70,11 +102,13 @@ async def ask_for_approval(
     event = healing_events.of_attempt(
         means.hub, "ApprovalRequested", attempt, f"waits for approval ({candidate.rule.name})"
     )
+    steps = whom_to_ask(_chain(decision, means.settings), circumstances.incident.severity)
+    asked = [(step.notify, step.after - steps[0].after) for step in steps]
     await notices.add(
         connection,
         [
             NewNotice(
-                contact=step.notify,
+                contact=contact,
                 purpose="approval",
                 severity=circumstances.incident.severity,
                 subject=subject,
@@ -82,9 +116,9 @@ async def ask_for_approval(
                 incident_id=circumstances.incident.id,
                 attempt_id=attempt.id,
                 project=attempt.project,
-                due_at=circumstances.now,
+                due_at=circumstances.now + after,
             )
-            for step in _first(_chain(decision, means.settings))
+            for contact, after in asked or [(None, timedelta())]
         ],
     )
     await events.append(connection, [event])
@@ -128,7 +162,3 @@ def _said(decision: Decision) -> dict[str, object]:
 def _chain(decision: Decision, settings: HealingSettings) -> tuple[EscalationStep, ...]:
     own = decision.candidate.rule.escalate if decision.candidate else ()
     return own or settings.escalate
-
-
-def _first(chain: Sequence[EscalationStep]) -> list[EscalationStep]:
-    return [step for step in chain if step.after == chain[0].after]

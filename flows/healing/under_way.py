@@ -11,7 +11,7 @@ from data.circumstances import Circumstances
 from data.events import EventKind
 from data.records import Severity
 from data.states import AttemptState
-from flows.healing import healing_events
+from flows.healing import following, healing_events
 from flows.healing.means import AT_ONCE, LATER, SOON, Log, Look, Means, until
 
 
@@ -24,7 +24,7 @@ async def go_on(means: Means, around: Circumstances, attempt: Attempt, log: Log)
         case "pending":
             return await _await_approval(means, around, attempt)
         case "approved":
-            return await begin(means, attempt, around.now, log)
+            return await _begin_or_hold(means, around, attempt, log)
         case "executing":
             return await give_up_on(means, attempt, around.now)
         case "verifying" | "unknown":
@@ -52,8 +52,17 @@ async def _verify(means: Means, around: Circumstances, attempt: Attempt, log: Lo
     return await end(means, attempt, "failed", f"not well within {within}")
 
 
-async def begin(means: Means, attempt: Attempt, now: datetime, log: Log) -> Look:
-    """Carry out what is approved, unless it waited too long or something is in the way.
+async def _begin_or_hold(means: Means, around: Circumstances, attempt: Attempt, log: Log) -> Look:
+    if around.incident.is_explained:
+        return await end(means, attempt, "expired", "another incident explains this one")
+    begun = await begin(means, attempt, around.now, log)
+    if begun in following.WORTH_WAKING and isinstance(begun, str):
+        return await following.hold_back(means, around, attempt, begun)
+    return look_after(begun)
+
+
+async def begin(means: Means, attempt: Attempt, now: datetime, log: Log) -> Look | Refusal:
+    """Carry out what is approved, unless it waited too long; return what is in the way, if so.
 
     A hub on a dry run leaves what is meant in earnest to others.
     """
@@ -72,7 +81,7 @@ async def begin(means: Means, attempt: Attempt, now: datetime, log: Log) -> Look
         log(f"{done.action} {done.project}: {done.state}: {done.outcome}")
         await note_taken_back(means, done)
         return AT_ONCE
-    return _after_refusal(done)
+    return done
 
 
 def _may_still(attempt: Attempt, owner: ProjectSpec) -> bool:
@@ -89,8 +98,11 @@ def _is_stale(means: Means, attempt: Attempt, now: datetime) -> bool:
     return not takes_back and waited > means.settings.approval_expires
 
 
-def _after_refusal(refusal: Refusal) -> Look:
-    match refusal:
+def look_after(begun: Look | Refusal) -> Look:
+    """Return in how long to look again after an attempt was to begin."""
+    match begun:
+        case None | timedelta():
+            return begun
         case "gone":
             return AT_ONCE
         case "busy":
@@ -98,7 +110,7 @@ def _after_refusal(refusal: Refusal) -> Look:
         case "brake" | "rate_limited" | "blast_radius":
             return LATER
         case _:
-            assert_never(refusal)
+            assert_never(begun)
 
 
 async def give_up_on(means: Means, attempt: Attempt, now: datetime) -> Look:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from actions.notification.instants import written
 from actions.notification.plain_text import one_line
 from data.attempts import Attempt
 from data.circumstances import Circumstances
@@ -10,7 +11,6 @@ from flows.healing.candidates import Candidate
 from flows.healing.deciding import Decision
 from flows.healing.fleet import Fleet
 from flows.healing.reasons import words_for
-from flows.incident_events import lasted
 
 
 def reason_in_words(decision: Decision) -> str:
@@ -32,18 +32,31 @@ def action_in_words(candidate: Candidate) -> str:
 
 
 def escalation_body(circumstances: Circumstances, decision: Decision, fleet: Fleet) -> str:
-    """Return what a person needs who is woken: what, since when, why, what was tried, what next."""
-    incident, now = circumstances.incident, circumstances.now
+    """Return what a person needs who is woken: what, why, what was tried, what next.
+
+    Nothing in it grows old: since when and for how long is said when it is sent.
+    """
+    incident = circumstances.incident
     lines = [
         one_line(incident.title),
-        f"Since {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC, for {lasted(incident.opened_at, now)}.",
-        f"A person is needed because {reason_in_words(decision)}.",
+        _what_now(decision),
         *(f"Tried: {line}" for line in tried_lines(circumstances.attempts)),
         *_beside(circumstances),
-        *_possible(incident.project, incident.id, fleet),
+        *_possible(circumstances, fleet),
         f"Look: opslore incidents show {incident.id}",
     ]
     return "\n".join(lines)
+
+
+def _what_now(decision: Decision) -> str:
+    step, candidate = decision.verdict.step, decision.candidate
+    if candidate and step == "run":
+        return f"The hub acts: {action_in_words(candidate)}."
+    if candidate and step in {"request_approval", "await_approval"}:
+        return f"The hub asks for approval: {action_in_words(candidate)}."
+    if step == "wait":
+        return f"The hub waits: {reason_in_words(decision)}."
+    return f"A person is needed because {reason_in_words(decision)}."
 
 
 def tried_lines(attempts: Iterable[Attempt]) -> list[str]:
@@ -61,7 +74,7 @@ def approval_body(circumstances: Circumstances, candidate: Candidate, attempt: A
     spec = candidate.spec
     undo = spec.undo if spec and spec.undo else "none"
     times = candidate.retry.max_attempts
-    until = f"{attempt.expires_at:%H:%M:%S} UTC" if attempt.expires_at else "it is over"
+    until = written(attempt.expires_at) if attempt.expires_at else "it is over"
     return "\n".join(
         [
             one_line(circumstances.incident.title),
@@ -77,7 +90,7 @@ def approval_body(circumstances: Circumstances, candidate: Candidate, attempt: A
 
 
 def _at(instant: datetime | None) -> str:
-    return f" at {instant:%H:%M:%S}" if instant else ""
+    return f" at {written(instant)}" if instant else ""
 
 
 def _beside(circumstances: Circumstances) -> list[str]:
@@ -91,12 +104,15 @@ def _beside(circumstances: Circumstances) -> list[str]:
     deploys = [deploy for deploy in circumstances.deploys if deploy.project == own.project]
     if deploys:
         last = max(deploys, key=lambda deploy: deploy.at)
-        ago = lasted(last.at, circumstances.now)
-        others.append(f"Deployed {ago} ago: {last.from_version} → {last.version}")
+        others.append(f"Deployed at {written(last.at)}: {last.from_version} → {last.version}")
     return others
 
 
-def _possible(project: str | None, incident_id: int, fleet: Fleet) -> list[str]:
+def _possible(circumstances: Circumstances, fleet: Fleet) -> list[str]:
+    """Return what can be done; while the brake is pulled, that is to release it."""
+    if circumstances.brake.stopped:
+        return ["Act: opslore resume-acting --reason TEXT"]
+    project, incident_id = circumstances.incident.project, circumstances.incident.id
     spec = fleet.specs.get(project or "")
     if spec is None or not spec.actions:
         return []

@@ -42,7 +42,8 @@ async def _finish(means: Means, around: Circumstances, attempt: Attempt, log: Lo
             means, attempt, "completed", why, kind="ActionVerified", severity="info"
         )
     if attempt.purpose == "release":
-        return await under_way.begin(means, attempt, around.now, log)
+        begun = await under_way.begin(means, attempt, around.now, log)
+        return under_way.look_after(begun)
     return await under_way.end(means, attempt, "expired", "the incident is over", severity="info")
 
 

@@ -10,7 +10,16 @@ import yaml
 
 from actions import approving
 from config.project_spec import ProjectSpec
-from data import attempts, brake, escalations, events, incidents, rule_decisions, silences
+from data import (
+    attempts,
+    brake,
+    escalations,
+    events,
+    incidents,
+    rule_decisions,
+    silences,
+    system_health,
+)
 from data.attempts import Attempt
 from data.silences import NewSilence
 from data.states import AttemptState
@@ -260,6 +269,25 @@ async def test_the_brake_stops_every_hub_and_its_release_lets_them_go_on(healed:
     assert {one.project for one in healed.hosting.effects} >= {"a"}
 
 
+async def test_what_is_approved_while_the_brake_is_pulled_waits_and_a_person_knows(
+    healed: Healed,
+) -> None:
+    healed.hosting.effect = healed.restart
+    await healed.serve("a", autonomy="approve")
+    await healed.watched.hub("h")
+    await healed.watched.all_healthy()
+    await healed.crash("a")
+    waiting = await healed.attempt("pending")
+    await brake.set_stopped(healed.database, stopped=True, by="ann", reason="look first")
+    await approving.decide(healed.database, waiting.id, approve=True, by="bob", reason="yes")
+    held = await healed.watched.event("ActionHeld", "a")
+    assert "the global brake is pulled" in held.message
+    await healed.watched.event("Escalated", "a")
+    assert healed.hosting.received == []
+    await brake.set_stopped(healed.database, stopped=False, by="ann", reason="seen")
+    assert (await healed.attempt("completed")).id == waiting.id
+
+
 async def test_a_dry_run_does_everything_but_the_action(healed: Healed) -> None:
     await healed.serve("a")
     file = healed.watched.folder / "hub.yaml"
@@ -419,6 +447,21 @@ async def test_a_broken_edit_keeps_the_rules_and_says_what_is_wrong(healed: Heal
     (healed.watched.rules / "library" / "own.yaml").write_text(RULES.replace("kind:", "knd:"))
     rejected = await healed.watched.event("RulesRejected")
     assert "own.yaml:4" in rejected.message
+    await healed.crash("a")
+    await healed.attempt("completed")
+
+
+async def test_rules_that_tell_nobody_known_heal_and_are_told_as_a_trouble(healed: Healed) -> None:
+    healed.hosting.effect = healed.restart
+    healed.watched.use_rules(RULES + "    escalate: [{notify: onkall}]\n")
+    await healed.serve("a")
+    await healed.watched.hub("h")
+    await healed.watched.all_healthy()
+    rejected = await healed.watched.event("RulesRejected")
+    assert rejected.message.startswith("the rules are in force with faults: ")
+    (vitals,) = await eventually(lambda: system_health.latest(healed.database))
+    assert (vitals.status, 'got "onkall"' in (vitals.detail or "")) == ("degraded", True)
+    assert "rules.down-restart.escalate[0].notify" in (vitals.config_error or "")
     await healed.crash("a")
     await healed.attempt("completed")
 
