@@ -8,8 +8,6 @@ from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
 
-from rules.live_rules import LiveRules
-
 from actions.carrier import Carrier
 from config.errors import ConfigError
 from data import events, migrations, notices, partitions
@@ -26,6 +24,7 @@ from hub.approval_pages import ApprovalPages
 from hub.assembly import CHANNELS, HubParts, HubPlan, assemble
 from hub.lasting_key import lasting_key
 from hub.self_report import SelfReport
+from rules.live_rules import LiveRules
 
 logger = logging.getLogger(__name__)
 
@@ -55,16 +54,18 @@ async def run_hub(plan: HubPlan, stop: asyncio.Event) -> None:
         stack.push_async_callback(runs.stop)
         links = approval_links(plan.settings, plan.hub)
         carrier = Carrier(add_notice=partial(_keep_notice, database))
+        rules = _rules_in_force(plan)
         parts = assemble(
             plan,
             held.name,
             database=database,
             bus=bus,
             runs=runs,
-            rules=_rules_in_force(plan),
+            rules=rules,
             carrier=await stack.enter_async_context(carrier),
             links=links,
         )
+        parts.vitals.rules = rules
         pages = ApprovalPages(database, links)
         await stack.enter_async_context(SelfReport(plan.hub.listen, held.name, parts.vitals, pages))
         await _tell(database, held.name, "HubStarted")
@@ -108,12 +109,15 @@ async def _work_until(ends: Iterable[asyncio.Event], parts: HubParts, runs: Flow
 
 def _rules_in_force(plan: HubPlan) -> LiveRules:
     """Return the rules of the files; where these are broken, watching goes on without rules."""
-    rules = LiveRules(plan.settings.rule_folders)
+    rules = LiveRules(plan.settings.rule_folders, contacts=plan.hub.contacts)
     try:
         rules.load()
     except ConfigError as error:
         for fault in error.faults:
             logger.error("no rule is in force: %s", fault)
+    else:
+        for fault in rules.faults:
+            logger.error("in force, but nobody is told: %s", fault)
     return rules
 
 

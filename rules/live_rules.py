@@ -1,15 +1,16 @@
 """The rules in force, which follow their files: an edit takes effect within two seconds."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from config.errors import ConfigError, Fault
 from rules.durable_host import EngineError
 from rules.engine import Engine
-from rules.language.reading import book_of, read_rules, rule_files
+from rules.language.reading import book_of, read_as_far_as_right, rule_files
+from rules.language.references import reference_faults
 from rules.language.version import content_of
 from rules.rule import RuleBook
 from rules.trial import Trial
@@ -45,35 +46,59 @@ class RuleChange:
 OnChange = Callable[[RuleChange], Awaitable[None]]
 
 
+class Tried(NamedTuple):
+    """Rules that can be in force, and what they name that nobody knows."""
+
+    engine: Engine
+    unknown: tuple[Fault, ...]
+
+
 class LiveRules:
     """The rules of some folders, in an engine that is exchanged whole.
 
     There is an engine from the beginning, without a rule until `load` has succeeded. One that was
     replaced works on for whoever still holds it, and is freed when nobody does, so a decision is
-    made by one version of the rules from its beginning to its end. `fault` says what is wrong
-    with the files as they are now.
+    made by one version of the rules from its beginning to its end. `faults` are what is wrong
+    with the files as they are now. Only where the `contacts` or the `actions` that there are are
+    given is it a fault to name another one.
     """
 
-    def __init__(self, folders: Sequence[Path] = DEFAULT_FOLDERS) -> None:
+    def __init__(
+        self,
+        folders: Sequence[Path] = DEFAULT_FOLDERS,
+        *,
+        contacts: Collection[str] | None = None,
+        actions: Collection[str] | None = None,
+    ) -> None:
         self.folders = tuple(folders)
-        self.fault: str | None = None
+        self.faults: tuple[Fault, ...] = ()
         self.engine = Engine(book_of(()))
+        self._contacts, self._actions = contacts, actions
+        self._refused_for: tuple[Fault, ...] = ()
         self._seen: Look = ()
+
+    @property
+    def fault(self) -> str | None:
+        """All faults, a line each, None where the files are right."""
+        return str(ConfigError(self.faults)) if self.faults else None
 
     def load(self) -> None:
         """Put the rules in force, after they were tried in a canary process; blocks.
 
+        Rules that name somebody or something unknown are in force too, with `faults`: not to be
+        healed at all would be worse.
+
         Raises:
-            ConfigError: with every fault, also of an example that comes out otherwise.
+            ConfigError: with every fault, also of an example that comes out otherwise; no rule
+                is in force.
         """
         self._seen = look(self.folders)
         try:
             with Trial() as trial:
-                self.engine = _accepted(self.folders, trial)
+                self.engine, self.faults = self._tried(trial)
         except ConfigError as error:
-            self.fault = str(error)
+            self.faults = self._refused_for = error.faults
             raise
-        self.fault = None
 
     async def follow(self, on_change: OnChange) -> None:
         """Watch the folders until cancelled, and tell of every edit what became of it.
@@ -97,7 +122,7 @@ class LiveRules:
         with await asyncio.to_thread(Trial) as trial:
             settled = await self._settled()
             try:
-                engine = await asyncio.to_thread(_accepted, self.folders, trial)
+                engine = await asyncio.to_thread(self._accepted, trial)
             except ConfigError as error:
                 if await asyncio.to_thread(look, self.folders) != settled:
                     return None
@@ -115,17 +140,52 @@ class LiveRules:
             await asyncio.sleep(LOOK_EVERY_S)
         return now
 
-    def _refused(self, error: ConfigError) -> RuleChange:
-        self.fault = str(error)
+    def _refused(self, error: ConfigError) -> RuleChange | None:
+        """Keep the old rules; there is nothing to tell if the last edit had the same faults."""
+        is_known = self._refused_for == error.faults
+        self.faults = self._refused_for = error.faults
+        if is_known:
+            return None
         return RuleChange(accepted=False, version=self.engine.book.version, faults=error.faults)
 
     def _exchange(self, engine: Engine) -> RuleChange | None:
         old, new = self.engine.book, engine.book
-        had_fault, self.fault = self.fault is not None, None
+        had_faults, self.faults, self._refused_for = bool(self.faults), (), ()
         self.engine = engine
-        if old.version == new.version and not had_fault:
+        if old.version == new.version and not had_faults:
             return None
         return _difference(old, new)
+
+    def _accepted(self, trial: Trial) -> Engine:
+        """Return an engine for the rules, in which nothing at all may be wrong.
+
+        Raises:
+            ConfigError: they have faults.
+        """
+        engine, unknown = self._tried(trial)
+        if unknown:
+            raise ConfigError(unknown)
+        return engine
+
+    def _tried(self, trial: Trial) -> Tried:
+        """Return an engine for the rules, which the trial must have found good as they were read.
+
+        Raises:
+            ConfigError: they have faults other than that they name what is unknown.
+        """
+        trial.ask(self.folders)
+        rules, faults = read_as_far_as_right(self.folders)
+        book = book_of(rules)
+        unknown = reference_faults(rules, contacts=self._contacts, actions=self._actions)
+        finding = trial.finding()
+        if wrong := finding.faults or faults:
+            raise ConfigError([*wrong, *unknown])
+        if finding.version != book.version:
+            raise ConfigError([Fault("rules", 0, "rules", "changed while they were tried")])
+        try:
+            return Tried(Engine(book), tuple(unknown))
+        except EngineError as error:
+            raise ConfigError([Fault("rules", 0, "rules", str(error))]) from error
 
 
 def look(folders: Sequence[Path]) -> Look:
@@ -144,25 +204,6 @@ def _stat(path: Path) -> tuple[object, ...]:
     if path.is_dir():
         return (found.st_dev, found.st_ino)
     return (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size)
-
-
-def _accepted(folders: Sequence[Path], trial: Trial) -> Engine:
-    """Return an engine for the rules, which a trial must have found good as they were read.
-
-    Raises:
-        ConfigError: they have faults.
-    """
-    trial.ask(folders)
-    book = read_rules(folders)
-    finding = trial.finding()
-    if finding.faults:
-        raise ConfigError(finding.faults)
-    if finding.version != book.version:
-        raise ConfigError([Fault("rules", 0, "rules", "changed while they were tried")])
-    try:
-        return Engine(book)
-    except EngineError as error:
-        raise ConfigError([Fault("rules", 0, "rules", str(error))]) from error
 
 
 def _difference(old: RuleBook, new: RuleBook) -> RuleChange:

@@ -16,6 +16,7 @@ from flows.flow_runs.runs import FlowRuns
 from flows.health.monitor import HealthMonitor
 from flows.polling.poller import Poller
 from flows.registry.registrar import Registrar
+from rules.live_rules import LiveRules
 
 EVERY_S = 10.0
 MUCH_LAG_MS = 1_000
@@ -23,7 +24,10 @@ MUCH_QUEUE = 10_000
 
 
 class VitalsRecorder(Agent):
-    """Writes one row of `system_health` every 10 s and tells when Prefect goes and comes."""
+    """Writes one row of `system_health` every 10 s and tells when Prefect goes and comes.
+
+    `rules` are those in force, once they are known: their faults are a trouble of the hub.
+    """
 
     name = "vitals"
 
@@ -46,6 +50,7 @@ class VitalsRecorder(Agent):
         self._prefect_was_reachable: bool | None = None
         self._process = psutil.Process()
         self._counted, self._counted_at = 0, 0.0
+        self.rules: LiveRules | None = None
         self.latest: Vitals | None = None
 
     async def start(self) -> None:
@@ -78,10 +83,13 @@ class VitalsRecorder(Agent):
 
     def _look(self, probes_per_s: float, database_ms: float) -> Vitals:
         lag_ms = self._poller.tally.worst_lag_s * 1_000
+        rule_fault = self.rules.fault if self.rules is not None else None
+        refused = filter(None, (self._registrar.config_error, rule_fault))
         troubles = [
             trouble
             for trouble, is_so in (
                 ("the projects file has faults", self._registrar.config_error is not None),
+                (f"the rules have faults: {_first_line(rule_fault)}", rule_fault is not None),
                 ("probes start late", lag_ms > MUCH_LAG_MS),
                 ("samples wait to be stored", len(self._poller.outbox) > MUCH_QUEUE),
                 ("samples were lost", self._poller.outbox.dropped > 0),
@@ -107,7 +115,7 @@ class VitalsRecorder(Agent):
             network_suspected=self._monitor.suspicion.suspected,
             cpu_percent=self._process.cpu_percent(),
             memory_bytes=self._process.memory_info().rss,
-            config_error=self._registrar.config_error,
+            config_error="\n".join(refused) or None,
             detail="; ".join(troubles) or None,
         )
 
@@ -135,3 +143,7 @@ class VitalsRecorder(Agent):
                 details={"first": known is None},
             ),
         )
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").partition("\n")[0]

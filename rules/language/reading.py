@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from config.errors import ConfigError, Fault
 from config.source_text import read_text
@@ -12,6 +12,13 @@ from rules.rule import Rule, RuleBook
 
 SUFFIXES: Final = (".yaml", ".yml")
 _MOST_RULES: Final = 1_000
+
+
+class Reading(NamedTuple):
+    """What became of all files: the rules that are right, one of each name, and every fault."""
+
+    rules: tuple[Rule, ...]
+    faults: tuple[Fault, ...]
 
 
 def rule_files(folders: Sequence[Path]) -> tuple[Path, ...]:
@@ -30,6 +37,14 @@ def read_rules(folders: Sequence[Path]) -> RuleBook:
         ConfigError: with every fault of every file; also for a folder that does not exist, for a
             name that two rules have, and for more than 1,000 rules.
     """
+    rules, faults = read_as_far_as_right(folders)
+    if faults:
+        raise ConfigError(faults)
+    return book_of(rules)
+
+
+def read_as_far_as_right(folders: Sequence[Path]) -> Reading:
+    """Return the rules of all files as `read_rules`, beside its faults instead of these alone."""
     missing = [folder for folder in folders if not folder.exists()]
     faults = [Fault(str(folder), 0, "folder", "does not exist") for folder in missing]
     files = [_read_file(path) for path in rule_files(folders)]
@@ -40,9 +55,8 @@ def read_rules(folders: Sequence[Path]) -> RuleBook:
         first = names[_MOST_RULES]
         problem = f"must be at most {_MOST_RULES:,} in all files, got {len(names):,}"
         faults.append(Fault(first.file, first.line, "rules", problem))
-    if faults:
-        raise ConfigError(faults)
-    return book_of(rule for file in files for rule in file.rules)
+    by_name = {rule.name: rule for file in reversed(files) for rule in reversed(file.rules)}
+    return Reading(tuple(by_name.values())[::-1], tuple(faults))
 
 
 def read_rules_text(text: str, file: str) -> tuple[Rule, ...]:

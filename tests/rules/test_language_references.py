@@ -38,5 +38,9 @@ def test_a_contact_that_is_not_there_is_a_fault() -> None:
     (fault,) = reference_faults(RULES, actions=actions, contacts={"oncall", "teamlead"})
     assert str(fault) == (
         "rules.yaml:3: rules.drain.escalate[1].notify:"
-        ' must be a contact of the hub, got "team-lead": did you mean teamlead?'
+        ' must be a contact of the hub file, got "team-lead": did you mean teamlead?'
     )
+
+
+def test_what_nobody_knows_of_is_not_looked_for() -> None:
+    assert reference_faults(RULES) == []

@@ -20,6 +20,7 @@ from tests.rules.rule_texts import rule_text, save
 
 HOT = Signal(at=datetime(2026, 3, 1, tzinfo=UTC), fields={"kind": "cpu", "value": 95.0})
 PATIENCE_S = 15.0
+CHAIN = "    escalate: [{{notify: {}}}]\n"
 
 
 @pytest.fixture
@@ -120,6 +121,39 @@ async def test_a_failing_example_keeps_the_old_rules(live: LiveRules, folder: Pa
         change = await _next(changes)
     assert [fault.problem for fault in change.faults] == ["must be match, came out as no_match"]
     assert _names(live.engine) == ["one"]
+
+
+async def test_an_edit_that_tells_somebody_unknown_is_refused(
+    live: LiveRules, folder: Path
+) -> None:
+    live._contacts = {"oncall"}
+    async with _followed(live) as changes:
+        save(folder, "two.yaml", rule_text("two") + CHAIN.format("onkall"))
+        change = await _next(changes)
+    assert [fault.field for fault in change.faults] == ["rules.two.escalate[0].notify"]
+    assert _names(live.engine) == ["one"]
+
+
+def test_rules_that_tell_somebody_unknown_are_in_force_from_the_start(folder: Path) -> None:
+    save(folder, "two.yaml", rule_text("two") + CHAIN.format("onkall"))
+    live = LiveRules([folder], contacts={"oncall"})
+    live.load()
+    assert _names(live.engine) == ["one", "two"]
+    assert live.fault is not None
+    assert live.fault.endswith('got "onkall": did you mean oncall?')
+
+
+async def test_the_same_fault_is_told_once(live: LiveRules, folder: Path) -> None:
+    async with _followed(live) as changes:
+        file = save(folder, "two.yaml", "rules: [")
+        assert not (await _next(changes)).accepted
+        file.touch()
+        await _until(lambda: live._seen == look([folder]))
+        save(folder, "two.yaml", "rulez: []")
+        change = await _next(changes)
+    assert not change.accepted
+    assert changes.empty()
+    assert live.faults == change.faults
 
 
 async def test_rules_that_crash_the_engine_keep_the_old_ones_in_force(
