@@ -27,7 +27,7 @@ LEAST_FREE_BYTES = 2_000_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What was found; `advice` says what to do where it is not well."""
+    """What was found, a line for each fault; `advice` says what to do where it is not well."""
 
     subject: str
     state: Literal["ok", "warning", "failed"]
@@ -45,6 +45,7 @@ async def examine(settings: Settings) -> AsyncIterator[Answer]:
     hub, answer = hub_file(settings.hub_file)
     yield answer
     yield projects_file(settings.projects_file)
+    yield rule_files(settings, hub if answer.state == "ok" else None)
     yield await record(settings)
     yield await prefect(settings, hub)
     yield own_port(hub)
@@ -130,6 +131,21 @@ def projects_file(path: Path) -> Answer:
         found=f"{path} is valid, projects in it: {count}",
         advice="" if count else "describe your projects there, or `opslore projects add`",
     )
+
+
+def rule_files(settings: Settings, hub: HubSettings | None) -> Answer:
+    """Examine the rules and, where the hub file is valid, whom they tell."""
+    if importlib.util.find_spec("durable") is None:
+        return Answer(subject="rules", state="failed", found="not examined without their engine")
+    from rules.checking import check_rules  # noqa: PLC0415 (it loads durable_rules)
+
+    contacts = None if hub is None else hub.contacts
+    book, faults = check_rules(settings.rule_folders, contacts=contacts)
+    if faults:
+        found = "\n".join(map(str, faults))
+        return Answer(subject="rules", state="failed", found=found, advice="see docs/rules.md")
+    found = f"{settings.rules_folder} is valid, rules in it: {len(book.rules)}"
+    return Answer(subject="rules", state="ok", found=found)
 
 
 async def record(settings: Settings) -> Answer:

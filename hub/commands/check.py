@@ -16,13 +16,7 @@ from data import brake, system_health
 from data.system_health import Vitals
 from hub.commands.brake import stopped_in_words
 from hub.commands.outcome import EXIT_FAILED, AsJson, print_json, print_line
-from hub.commands.rule_book import run_all_examples
-from hub.commands.rule_sources import read_places
-from hub.commands.unknown_contacts import (
-    unknown_in_hub,
-    unknown_in_projects,
-    unknown_in_rules,
-)
+from hub.commands.unknown_contacts import unknown_in_hub, unknown_in_projects
 from hub.record_access import embedded_postgres, open_record
 from rules.rule import RuleBook
 
@@ -30,21 +24,23 @@ from rules.rule import RuleBook
 def check(*, as_json: AsJson = False) -> None:
     """Validate the configuration files; exit with 1 and every fault when there is one."""
     settings = Settings()
-    hub, faults = _hub(settings)
+    hub, hub_faults = _hub(settings)
     specs, project_faults = _projects(settings, hub)
-    faults += project_faults
-    book, rule_faults = _rules(settings, hub)
-    faults += rule_faults
-    warnings = [*_missing_secrets(specs, hub), *asyncio.run(_told_by_record(settings))]
+    book, rule_faults = _rules(settings, hub, specs)
+    faults = [*hub_faults, *project_faults, *rule_faults]
+    warnings = [*_missing_secrets(specs or (), hub), *asyncio.run(_told_by_record(settings))]
     if as_json:
-        print_json({"projects": len(specs), "faults": faults, "warnings": warnings})
+        print_json({"projects": len(specs or ()), "faults": faults, "warnings": warnings})
     else:
         for fault in faults:
             print_line(str(fault), "red")
         for warning in warnings:
             print_line(warning, "yellow")
-        if not faults:
+        if hub and not hub_faults:
+            print_line(f"{settings.hub_file} is valid, contacts in it: {len(hub.contacts)}")
+        if not rule_faults:
             print_line(f"{settings.rules_folder} is valid, rules in it: {len(book.rules)}")
+        if specs is not None and not project_faults:
             print_line(f"{settings.projects_file} is valid, projects in it: {len(specs)}")
     if faults:
         raise typer.Exit(EXIT_FAILED)
@@ -61,23 +57,27 @@ def _hub(settings: Settings) -> tuple[HubSettings | None, list[Fault]]:
 
 def _projects(
     settings: Settings, hub: HubSettings | None
-) -> tuple[tuple[ProjectSpec, ...], list[Fault]]:
+) -> tuple[tuple[ProjectSpec, ...] | None, list[Fault]]:
     """Read the projects, see that their actions tell contacts of a valid hub file."""
     path = settings.projects_file
     try:
         specs = read_projects(path)
     except ConfigError as error:
-        return (), list(error.faults)
+        return None, list(error.faults)
     return specs, unknown_in_projects(path, specs, hub) if hub else []
 
 
-def _rules(settings: Settings, hub: HubSettings | None) -> tuple[RuleBook, list[Fault]]:
-    """Read the rules, run their examples, see that they tell contacts of a valid hub file."""
-    try:
-        book = read_places([], settings)
-    except ConfigError as error:
-        return RuleBook(rules=(), version=""), list(error.faults)
-    return book, [*run_all_examples(book), *(unknown_in_rules(book, hub) if hub else [])]
+def _rules(
+    settings: Settings, hub: HubSettings | None, specs: tuple[ProjectSpec, ...] | None
+) -> tuple[RuleBook, list[Fault]]:
+    """Read the rules, run their examples, see that valid files have what they name."""
+    from rules.checking import check_rules  # noqa: PLC0415 (it loads durable_rules)
+
+    return check_rules(
+        settings.rule_folders,
+        contacts=None if hub is None else hub.contacts,
+        actions=None if specs is None else {name for spec in specs for name in spec.actions},
+    )
 
 
 def _missing_secrets(specs: tuple[ProjectSpec, ...], hub: HubSettings | None) -> list[str]:

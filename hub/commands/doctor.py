@@ -20,9 +20,10 @@ def doctor(*, as_json: AsJson = False) -> None:
         print_json(answers)
     else:
         for answer in answers:
-            print_line(
-                f"{answer.state:<8} {answer.subject:<14} {answer.found}", STYLES[answer.state]
-            )
+            first, *others = answer.found.splitlines() or [""]
+            print_line(f"{answer.state:<8} {answer.subject:<14} {first}", STYLES[answer.state])
+            for line in others:
+                print_line(f"{'':<8} {'':<14} {line}", STYLES[answer.state])
             if answer.advice:
                 print_line(f"{'':<8} {'':<14} → {answer.advice}")
     if any(answer.state == "failed" for answer in answers):

@@ -18,8 +18,9 @@ from hub.commands.outcome import (
     print_line,
     print_table,
 )
-from hub.commands.rule_sources import read_places
+from hub.commands.rule_sources import known_contacts, read_places
 from rules.language.json_schema import schema_text
+from rules.language.references import reference_faults
 from rules.rule import Rule, RuleBook
 
 app = typer.Typer(
@@ -81,8 +82,10 @@ def show_rule(
 def try_rules(places: Places = None, *, as_json: AsJson = False) -> None:
     """Read rules and run their examples; exit with 1 and every fault when there is one."""
     try:
-        book = read_places(places or [], Settings())
-        faults = run_all_examples(book)
+        settings = Settings()
+        book = read_places(places or [], settings)
+        contacts = known_contacts(settings)
+        faults = [*_example_faults(book), *reference_faults(book.rules, contacts=contacts)]
     except ConfigError as error:
         book, faults = None, list(error.faults)
     if as_json:
@@ -114,16 +117,10 @@ def schema(
     print_line(f"wrote {output}")
 
 
-def run_all_examples(book: RuleBook) -> list[Fault]:
-    """Return a fault for each example that does not hold."""
-    from rules.engine import Engine  # noqa: PLC0415 (it loads durable_rules)
-    from rules.examples import run_examples  # noqa: PLC0415
+def _example_faults(book: RuleBook) -> list[Fault]:
+    from rules.checking import example_faults  # noqa: PLC0415 (it loads durable_rules)
 
-    engine = Engine(book)
-    try:
-        return run_examples(engine)
-    finally:
-        engine.close()
+    return example_faults(book)
 
 
 def _tell_tested(book: RuleBook | None, faults: list[Fault]) -> None:

@@ -1,9 +1,10 @@
-"""Where the rules of this installation are."""
+"""Where the rules of this installation are, and whom they may tell."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from config.errors import ConfigError, Fault
+from config.hub_file import read_hub
 from config.settings import Settings
 from config.source_text import read_text
 from rules.language.reading import book_of, read_rules, rule_files
@@ -33,3 +34,11 @@ def read_places(places: Sequence[Path], settings: Settings) -> RuleBook:
     if faults:
         raise ConfigError(faults)
     return book_of(rule for file in files for rule in file.rules)
+
+
+def known_contacts(settings: Settings) -> Collection[str] | None:
+    """Return the contacts of the hub file, None where there is none, or one with faults."""
+    try:
+        return read_hub(settings.hub_file).contacts
+    except ConfigError:
+        return None

@@ -275,7 +275,10 @@ def test_migrations_are_applied_once(
 
 
 def test_check_of_good_files(terminal: Terminal) -> None:
-    assert terminal.text("check").endswith("projects.yaml is valid, projects in it: 1\n")
+    hub, rules, projects = terminal.text("check").splitlines()
+    assert hub.endswith("hub.yaml is valid, contacts in it: 0")
+    assert re.search(r"is valid, rules in it: \d+$", rules)
+    assert projects.endswith("projects.yaml is valid, projects in it: 1")
     assert terminal.json("check") == {"projects": 1, "faults": [], "warnings": []}
 
 
@@ -284,7 +287,9 @@ def test_check_of_broken_files_prints_every_fault_of_both(terminal: Terminal) ->
     terminal.write("hub.yaml", "polling: {cycle: 1}\n")
     result = terminal.run("check")
     assert result.exit_code == 1
-    places = [line.split(" ")[0] for line in result.stdout.splitlines()]
+    *faults, valid = result.stdout.splitlines()
+    assert "is valid, rules in it: " in valid
+    places = [line.split(" ")[0] for line in faults]
     assert [Path(place).name for place in places] == [
         "hub.yaml:1:",
         "projects.yaml:3:",
@@ -402,6 +407,20 @@ def test_doctor_tells_what_to_do_where_it_is_not_well(
     assert re.search(r"failed +record .*Connection refused\n.*→ check OPSLORE_DAT", result.stdout)
     assert re.search(r"warning +Prefect .*\n.*→ check PREFECT_API_URL", result.stdout)
     assert re.search(r"warning +own report .*\n.*→ a hub runs there already", result.stdout)
+
+
+def test_doctor_tells_every_fault_of_a_file_and_of_the_rules_on_its_own_line(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal.write("hub.yaml", "polling: {cycle: 1}\nlisten: {port: -1}\n")
+    (terminal.folder / "own" / "library").mkdir(parents=True)
+    terminal.write("own/library/own.yaml", "rules:\n  - {name: x}\n")
+    monkeypatch.setenv("OPSLORE_RULES", str(terminal.folder / "own"))
+    result = terminal.run("doctor")
+    assert result.exit_code == 1
+    assert "\\n" not in result.stdout
+    assert re.search(r"failed +hub file +\S+hub.yaml:1: .*\n +\S+hub.yaml:2: ", result.stdout)
+    assert re.search(r"failed +rules +\S+own.yaml:2: .*\n +\S+own.yaml:2: ", result.stdout)
 
 
 # What may go wrong

@@ -587,6 +587,16 @@ def test_an_example_that_does_not_hold_is_a_fault_with_its_line(terminal: Termin
     assert re.search(r"wrong\.yaml:8: ", result.stderr)
 
 
+def test_a_rule_that_tells_nobody_known_is_a_fault(terminal: Terminal) -> None:
+    chain = "    escalate: [{notify: oncal}]\n    when: {kind: memory}"
+    file = "rules/library/own.yaml"
+    terminal.write(file, RULES.replace("    when: {kind: memory}", chain))
+    terminal.write("hub.yaml", "contacts:\n  oncall: {urls: ['json://localhost/']}\n")
+    result = terminal.run("rules", "test")
+    assert result.exit_code == 1
+    assert 'must be a contact of the hub file, got "oncal": did you mean oncall?' in result.stderr
+
+
 def test_a_file_that_cannot_be_read_as_rules_is_told_with_every_fault(terminal: Terminal) -> None:
     terminal.write("wrong.yaml", "rules:\n  - {name: x}\n  - {nam: y}\n")
     places = [str(terminal.folder / "wrong.yaml"), str(terminal.folder / "none")]
@@ -635,6 +645,22 @@ def test_check_tells_what_is_wrong_with_rules_and_with_whom_they_tell(terminal: 
         ("own.yaml", 3, "rules.memory-first.escalate[0].notify"),
     }
     assert any("ONCALL_KEY" in warning for warning in printed["warnings"])
+
+
+def test_check_looks_at_the_rules_beside_those_that_are_broken(terminal: Terminal) -> None:
+    named = RULES.replace("action: clear_cache", "action: defragment").replace(
+        "    when: {kind: memory}", "    escalate: [{notify: oncal}]\n    when: {kind: memory}"
+    )
+    terminal.write("rules/library/own.yaml", named.replace("expect: no_match", "expect: run"))
+    terminal.write("rules/library/wrong.yaml", "rules:\n  - {nam: y}\n")
+    printed = json.loads(terminal.run("check", "--json").stdout)
+    fields = {(Path(one["file"]).name, one["field"]) for one in printed["faults"]}
+    assert {field for file, field in fields if file == "own.yaml"} == {
+        "rules.memory-first.then.action",
+        "rules.memory-first.escalate[0].notify",
+        "rules.memory-first.examples[1].expect",
+    }
+    assert any(file == "wrong.yaml" for file, _ in fields)
 
 
 def test_check_runs_the_examples(terminal: Terminal) -> None:
