@@ -8,7 +8,7 @@ from typing import Any, Literal
 from psycopg.types.json import Jsonb
 
 from config.escalation import EscalationStep
-from data import events
+from data import events, notices
 from data.database import Connection, Database
 from data.events import NewEvent
 from data.incidents import IncidentUnknown
@@ -48,6 +48,7 @@ class Moved:
     """How far the chain of an incident went, and when it goes on."""
 
     incident_id: int
+    chain: Sequence[EscalationStep]
     reached: Sequence[int]
     next_at: datetime | None
 
@@ -64,13 +65,13 @@ async def start(
 ) -> bool:
     """Begin the chain of an incident inside the caller's transaction; False when it has one.
 
-    A chain that runs takes over a higher severity, so that steps for it are told too. One that
-    was acknowledged stays so; one that was withdrawn begins anew. An empty chain is recorded as
-    news that nobody is there to be told.
+    A chain that runs says from now on what is given here, and takes over a higher severity, so
+    that steps for it are told too. One that was acknowledged stays so; one that was withdrawn
+    begins anew. An empty chain is recorded as news that nobody is there to be told.
     """
     params = {
         "incident_id": incident_id,
-        "chain": Jsonb([step.model_dump(mode="json") for step in chain]),
+        "chain": Jsonb(_steps(chain)),
         "severity": severity,
         "subject": subject,
         "body": body,
@@ -79,12 +80,27 @@ async def start(
     if await (await connection.execute(_SQL["start_escalation"], params)).fetchone():
         return True
     await connection.execute(_SQL["worsen_escalation"], params)
+    await refresh(connection, incident_id, subject=subject, body=body)
     return False
 
 
-async def withdraw(connection: Connection, incident_id: int, *, by: str, at: datetime) -> bool:
-    """Stop the chain of an incident that needs nobody for now; it may be started again."""
-    return await _stop(connection, incident_id, "withdrawn", by=by, at=at)
+async def refresh(connection: Connection, incident_id: int, *, subject: str, body: str) -> None:
+    """Let the chain of an incident, if one runs, say from now on what is given here."""
+    params = {"incident_id": incident_id, "subject": subject, "body": body}
+    await connection.execute(_SQL["refresh_escalation"], params)
+
+
+async def withdraw(
+    connection: Connection, incident_id: int, *, by: str, at: datetime, why: str = "not needed now"
+) -> bool:
+    """Stop the chain of an incident that needs nobody for now; it may be started again.
+
+    What waits to be told of it is left out, with `why`. False when no chain runs.
+    """
+    stopped = await _stop(connection, incident_id, "withdrawn", by=by, at=at)
+    if stopped:
+        await notices.take_back(connection, incident_id, why, at)
+    return stopped
 
 
 async def acknowledge(database: Database, incident_id: int, *, by: str, reason: str | None) -> bool:
@@ -109,16 +125,24 @@ async def acknowledge(database: Database, incident_id: int, *, by: str, reason: 
 
 
 async def hold_due(connection: Connection, now: datetime, *, limit: int = 500) -> list[Escalation]:
-    """Return chains with something due; no other hub sees them until the transaction ends."""
+    """Return chains with something due; no other hub sees them until the transaction ends.
+
+    What a silence covers at the moment is not among them.
+    """
     params = {"now": now, "limit": limit}
     rows = await (await connection.execute(_SQL["due_escalations"], params)).fetchall()
     return [_escalation(row) for row in rows]
 
 
 async def move(connection: Connection, moved: Sequence[Moved], now: datetime) -> None:
-    """Note how far chains went."""
+    """Note how far chains went, and of whom they consist now."""
     given = [
-        {"incident_id": one.incident_id, "reached": list(one.reached), "next_at": one.next_at}
+        {
+            "incident_id": one.incident_id,
+            "chain": _steps(one.chain),
+            "reached": list(one.reached),
+            "next_at": one.next_at,
+        }
         for one in moved
     ]
     await connection.execute(_SQL["move_escalations"], {"moved": Jsonb(given), "now": now})
@@ -179,6 +203,10 @@ def _acknowledged(
         message=f"{by} takes care of incident {incident_id}" + (f": {reason}" if reason else ""),
         details={"by": by, "reason": reason},
     )
+
+
+def _steps(chain: Sequence[EscalationStep]) -> list[dict[str, Any]]:
+    return [step.model_dump(mode="json") for step in chain]
 
 
 def _escalation(row: dict[str, Any]) -> Escalation:

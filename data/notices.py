@@ -92,6 +92,19 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stranded:
+    """A question that reached nobody; `contacts` are those that it was for."""
+
+    attempt_id: UUID
+    severity: Severity
+    subject: str
+    body: str
+    incident_id: int | None
+    project: str | None
+    contacts: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryOutcome:
     """What became of one notice; `due_at` is when it is tried again.
 
@@ -179,6 +192,31 @@ async def leave_out(
     given = Jsonb([{"id": notice_id, "because": reason} for notice_id, reason in because])
     cursor = await connection.execute(_SQL["leave_out"], {"left_out": given, "now": now})
     return [row["id"] for row in await cursor.fetchall()]
+
+
+async def take_back(connection: Connection, incident_id: int, why: str, now: datetime) -> None:
+    """Leave out what waits to be told of the chain of an incident, unless it is being sent."""
+    params = {"incident_id": incident_id, "why": why, "now": now}
+    await connection.execute(_SQL["take_back_notices"], params)
+
+
+async def leave_out_answered(connection: Connection, now: datetime) -> None:
+    """Leave out the questions for later that nobody has to be asked any more."""
+    await connection.execute(_SQL["leave_out_answered"], {"now": now})
+
+
+async def ask_next(connection: Connection, ids: Sequence[int], now: datetime) -> list[Stranded]:
+    """Have the next contacts asked at once where these notices ask and cannot be delivered.
+
+    Return the questions that nobody was asked, and nobody is going to be.
+    """
+    cursor = await connection.execute(_SQL["hold_questions"], {"ids": list(ids)})
+    open_ = {"attempts": [row["id"] for row in await cursor.fetchall()], "now": now}
+    if not open_["attempts"]:
+        return []
+    await connection.execute(_SQL["hurry_questions"], open_)
+    rows = await (await connection.execute(_SQL["stranded_questions"], open_)).fetchall()
+    return [Stranded(**{**row, "contacts": row["contacts"] or []}) for row in rows]
 
 
 async def list_newest(

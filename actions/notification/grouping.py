@@ -33,14 +33,14 @@ def plan(
 ) -> Plan:
     """Return what to do with the notices that wait for one contact.
 
-    1. What is below the contact's least severity is left out, and with it its end.
+    1. What is below the contact's least severity is left out when it is due, and with it its end.
     2. Quiet hours hold back what they are for. The end of an incident goes out at once to who
        knows of it, and otherwise together with its beginning.
     3. The rest goes out when the first of these is reached: `group_wait` after the oldest
        critical notice; when a retry is due; `group_wait` after the oldest notice, but not
        within `group_interval` of the last message nor while one is under way.
     """
-    left_out = _left_out(waiting, contact)
+    left_out = _left_out(waiting, contact, now)
     out = {notice_id for notice_id, _ in left_out}
     free = [one for one in waiting if not one.leased and one.id not in out]
     given_up = tuple(one.id for one in free if one.attempts >= settings.attempts)
@@ -70,13 +70,16 @@ def _together(ready: Sequence[Waiting], now: datetime) -> tuple[int, ...]:
     return tuple(one.id for one in ready if one.id in due or one.incident_id in over)
 
 
-def _left_out(waiting: Sequence[Waiting], contact: Contact) -> tuple[tuple[int, str], ...]:
+def _left_out(
+    waiting: Sequence[Waiting], contact: Contact, now: datetime
+) -> tuple[tuple[int, str], ...]:
     below = [
         one
         for one in waiting
         if one.purpose not in {"resolved", "test"}
         and not at_least(one.severity, contact.least_severity)
         and not one.leased
+        and one.due_at <= now
     ]
     opened = {one.incident_id for one in waiting if one.purpose != "resolved" and one not in below}
     unknown = [

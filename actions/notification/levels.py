@@ -56,6 +56,12 @@ def advance(
     )
 
 
+def whom_to_ask(chain: Sequence[EscalationStep], severity: Severity) -> list[EscalationStep]:
+    """Return the steps for this severity, the earliest first; where none is, the first ones."""
+    wanted = [chain[position] for position in _wanted(chain, severity)]
+    return wanted or sorted(chain, key=lambda step: step.after)[:1]
+
+
 def _wanted(chain: Sequence[EscalationStep], severity: Severity) -> list[int]:
     """Return the positions of the steps for this severity, the earliest first."""
     return [

@@ -1,5 +1,6 @@
 """From the notices of one message to what its template may say of them."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -8,6 +9,7 @@ from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from actions.notification.instants import shown
 from actions.notification.plain_text import lines, one_line
 from config.durations import format_duration
 from config.escalation import SEVERITIES, Severity
@@ -16,6 +18,8 @@ from data.notices import Notice
 MOST_LISTED: Final = 10
 _MOST_KINDS: Final = 5
 _MOST_SUBJECT: Final = 200
+_COMMANDS: Final = ("Act: ", "Look: ", "opslore ")
+_MEASURED_THEN: Final = re.compile(r", now -?[\d.,]+(e[-+]?\d+)?$")
 
 LinkFor = Callable[[UUID, str, datetime | None], str | None]
 """Makes the link by which a contact decides about an attempt until an instant, if there is one."""
@@ -30,8 +34,9 @@ def no_link(_attempt_id: UUID, _contact: str, _until: datetime | None) -> str | 
 class Entry:
     """One thing of a message: an incident, its end, a question, or something to know.
 
-    `since` and `lasted` are texts for the contact's time zone; `count` is how many notices of
-    it were laid together; `link` is where this contact may decide.
+    `since`, `lasted` and `lines` are texts for the contact's time zone; `lasted` is until now or
+    until the end; `commands` are those of the lines that say what can be done; `count` is how
+    many notices of it were laid together; `link` is where this contact may decide.
     """
 
     subject: str
@@ -44,6 +49,7 @@ class Entry:
     lasted: str | None
     acknowledged_by: str | None
     lines: tuple[str, ...]
+    commands: tuple[str, ...]
     count: int
     link: str | None = None
 
@@ -161,8 +167,10 @@ def _worst_then_oldest(notices: Sequence[Notice]) -> tuple[int, datetime, int]:
 def _entry(notices: Sequence[Notice], zone: ZoneInfo, now: datetime) -> Entry:
     newest = notices[-1]
     since = newest.opened_at
-    subject = one_line(newest.subject, _MOST_SUBJECT)
-    said = lines(newest.body)
+    subject = one_line(_what(newest), _MOST_SUBJECT)
+    raw = lines(_body(notices))
+    raw = raw[1:] if raw[:1] == [subject] else raw
+    said = tuple(shown(line, lambda instant: _local(instant, zone, now)) for line in raw)
     return Entry(
         subject=subject,
         severity=max((one.severity for one in notices), key=SEVERITIES.index),
@@ -173,9 +181,24 @@ def _entry(notices: Sequence[Notice], zone: ZoneInfo, now: datetime) -> Entry:
         since=_local(since, zone, now) if since else None,
         lasted=_lasted(since, newest.resolved_at or now) if since else None,
         acknowledged_by=newest.acknowledged_by,
-        lines=tuple(said[1:] if said[:1] == [subject] else said),
+        lines=said,
+        commands=tuple(line for line in said if line.strip().startswith(_COMMANDS)),
         count=len(notices),
     )
+
+
+def _what(newest: Notice) -> str:
+    """Return what it is about; of what is over without the value that was measured then."""
+    if newest.purpose != "resolved":
+        return newest.subject
+    return _MEASURED_THEN.sub("", newest.subject)
+
+
+def _body(notices: Sequence[Notice]) -> str:
+    """Return the newest text, which of an end is its own; what is only mentioned has none."""
+    if notices[-1].purpose == "resolved":
+        return notices[-1].body
+    return next((one.body for one in reversed(notices) if one.body), "")
 
 
 def _local(instant: datetime, zone: ZoneInfo, now: datetime) -> str:

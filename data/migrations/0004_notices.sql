@@ -50,6 +50,7 @@ CREATE INDEX notices_unsettled ON notices (incident_id) WHERE NOT settled AND pu
 CREATE UNIQUE INDEX notices_one_resolved ON notices (incident_id, contact)
     WHERE purpose = 'resolved';
 CREATE INDEX ON notices (incident_id, contact);
+CREATE INDEX ON notices (attempt_id) WHERE attempt_id IS NOT NULL;
 CREATE INDEX ON notices (contact, sent_at) WHERE sent_at IS NOT NULL;
 
 -- Whoever sends notices looks at once when there is something new, and when an incident is over.

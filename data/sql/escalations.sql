@@ -1,5 +1,5 @@
 -- start_escalation --
--- Begin a chain, or one that was withdrawn again; one that runs only becomes more severe.
+-- Begin a chain, or one that was withdrawn again; one that runs goes on.
 INSERT INTO escalations (incident_id, chain, severity, subject, body, started_at, next_at)
 VALUES (%(incident_id)s, %(chain)s, %(severity)s, %(subject)s, %(body)s, %(at)s, %(at)s)
 ON CONFLICT (incident_id) DO UPDATE
@@ -17,6 +17,12 @@ SET severity = %(severity)s::text, next_at = %(at)s::timestamptz
 WHERE incident_id = %(incident_id)s AND stopped_at IS NULL
   AND array_position(ARRAY['info', 'warning', 'critical'], severity)
       < array_position(ARRAY['info', 'warning', 'critical'], %(severity)s::text);
+
+-- refresh_escalation --
+-- Let a chain that runs say what is so now.
+UPDATE escalations SET subject = %(subject)s::text, body = %(body)s::text
+WHERE incident_id = %(incident_id)s AND stopped_at IS NULL
+  AND (subject, body) IS DISTINCT FROM (%(subject)s::text, %(body)s::text);
 
 -- stop_escalation --
 -- End a chain that runs.
@@ -48,11 +54,19 @@ RETURNING project;
 SELECT EXISTS (SELECT FROM incidents WHERE id = %(incident_id)s) AS found;
 
 -- due_escalations --
--- Hold the chains of open incidents that have something due, for the caller's transaction.
+-- Hold the chains of open incidents that have something due and no silence, for the caller's transaction.
 SELECT escalations.incident_id, project, chain, escalations.severity, subject, body, started_at,
        reached, advanced_at, next_at, hurried, stopped_at, stop_reason, stopped_by
 FROM escalations JOIN incidents ON incidents.id = escalations.incident_id
 WHERE next_at <= %(now)s AND stopped_at IS NULL AND state <> 'resolved'
+  AND NOT EXISTS (
+      SELECT FROM silences
+      WHERE starts_at <= now() AND ends_at > now()
+        AND (silences.project IS NULL OR silences.project = incidents.project)
+        AND (silences.kind IS NULL OR silences.kind = incidents.kind)
+        AND (silences.tag IS NULL OR EXISTS (
+            SELECT FROM projects
+            WHERE projects.name = incidents.project AND spec -> 'tags' ? silences.tag)))
 ORDER BY next_at LIMIT %(limit)s
 FOR UPDATE OF escalations SKIP LOCKED;
 
@@ -60,9 +74,9 @@ FOR UPDATE OF escalations SKIP LOCKED;
 -- Note what was told and when there is more to tell.
 UPDATE escalations
 SET reached = given.reached, advanced_at = %(now)s::timestamptz, next_at = given.next_at,
-    hurried = false
+    chain = given.chain, hurried = false
 FROM jsonb_to_recordset(%(moved)s)
-     AS given (incident_id bigint, reached integer[], next_at timestamptz)
+     AS given (incident_id bigint, chain jsonb, reached integer[], next_at timestamptz)
 WHERE escalations.incident_id = given.incident_id;
 
 -- hurry_escalations --
@@ -72,10 +86,18 @@ SET hurried = true, next_at = least(next_at, %(now)s::timestamptz)
 WHERE incident_id = ANY (%(incident_ids)s::bigint[]) AND stopped_at IS NULL;
 
 -- next_escalation --
--- When the next step of any chain is due.
+-- When the next step of any chain that no silence holds back is due.
 SELECT min(next_at) AS next_at
 FROM escalations JOIN incidents ON incidents.id = escalations.incident_id
-WHERE stopped_at IS NULL AND next_at IS NOT NULL AND state <> 'resolved';
+WHERE stopped_at IS NULL AND next_at IS NOT NULL AND state <> 'resolved'
+  AND NOT EXISTS (
+      SELECT FROM silences
+      WHERE starts_at <= now() AND ends_at > now()
+        AND (silences.project IS NULL OR silences.project = incidents.project)
+        AND (silences.kind IS NULL OR silences.kind = incidents.kind)
+        AND (silences.tag IS NULL OR EXISTS (
+            SELECT FROM projects
+            WHERE projects.name = incidents.project AND spec -> 'tags' ? silences.tag)));
 
 -- find_escalation --
 -- The chain of one incident.

@@ -103,7 +103,9 @@ async def ask_for_approval(
         means.hub, "ApprovalRequested", attempt, f"waits for approval ({candidate.rule.name})"
     )
     steps = whom_to_ask(_chain(decision, means.settings), circumstances.incident.severity)
-    asked = [(step.notify, step.after - steps[0].after) for step in steps]
+    asked: list[tuple[str | None, timedelta]] = [
+        (step.notify, step.after - steps[0].after) for step in steps
+    ]
     await notices.add(
         connection,
         [

@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+from actions.notification.levels import whom_to_ask
 from config.contacts import Contact
+from config.escalation import EscalationStep
 from data import escalations, events, notices
 from data.database import Connection, Database, DatabaseError
-from data.notices import DeliveryOutcome, Notice, Waiting
+from data.notices import DeliveryOutcome, NewNotice, Notice, Stranded, Waiting
 from flows.notifying.notice_events import NoticeEvents
 from flows.notifying.sending import Sender, Sent
 
@@ -23,7 +25,8 @@ _RECORD_AGAIN_S: Final = 1.0
 class Dispatch:
     """Claims, sends and records. `messages` counts what arrived, `errors` what broke in here.
 
-    `on_change` is called when a message is over, for there may be more to send then.
+    `fallback` are steps to contacts who are asked where nobody else can be. `on_change` is
+    called when a message is over, for there may be more to send then.
     """
 
     def __init__(
@@ -33,6 +36,7 @@ class Dispatch:
         sender: Sender,
         *,
         lease: timedelta,
+        fallback: Sequence[EscalationStep],
         now: Callable[[], datetime],
         on_change: Callable[[], None],
     ) -> None:
@@ -42,6 +46,7 @@ class Dispatch:
         self._tell = tell
         self._sender = sender
         self._lease = lease
+        self._fallback = fallback
         self._now = now
         self._on_change = on_change
         self._under_way: set[asyncio.Task[None]] = set()
@@ -58,8 +63,10 @@ class Dispatch:
     async def leave_out(self, because: Sequence[tuple[int, str]]) -> None:
         """Note that notices are not for their contact."""
         if because:
+            now = self._now()
             async with self._database.transaction() as connection:
-                await notices.leave_out(connection, because, self._now())
+                out = await notices.leave_out(connection, because, now)
+                await self._ask_others(connection, out, now)
 
     async def tell_nobody(self, waiting: Sequence[Waiting]) -> None:
         """Leave out what has no contact: it stays in the record, the log and the events."""
@@ -70,10 +77,10 @@ class Dispatch:
         async with self._database.transaction() as connection:
             mine = set(await notices.leave_out(connection, list(why.items()), now))
             told = [one for one in waiting if one.id in mine]
-            await _hurry(connection, told, now)
             await events.append(
                 connection, [self._tell.nobody(one, why[one.id], now) for one in told]
             )
+            await self._hurry(connection, told, now)
         for one in told:
             logger.warning("nobody is told, %s: %s", why[one.id], one.subject)
 
@@ -86,9 +93,9 @@ class Dispatch:
         async with self._database.transaction() as connection:
             changed = set(await notices.record(connection, outcomes, now))
             if mine := [one for one in lost if one.id in changed]:
-                await _hurry(connection, mine, now)
                 reason = f"its hub ended meanwhile: {mine[0].subject}"
-                await events.append(connection, [self._tell.given_up(name, reason, mine, now)])
+                await events.append(connection, self._tell.given_up(name, reason, mine, now))
+                await self._hurry(connection, mine, now)
 
     async def drain(self, within_s: float) -> None:
         """Let messages under way arrive; what is cut off is sent again when its claim ends."""
@@ -120,15 +127,31 @@ class Dispatch:
             told = [one for one in done if became[one.id].outcome == "sent"]
             lost = [one for one in done if became[one.id].outcome == "given_up"]
             if told:
-                event = self._tell.sent(name, sent.subject, told, now)
-                await events.append(connection, [event])
+                await events.append(connection, self._tell.sent(name, sent.subject, told, now))
             if lost:
-                await _hurry(connection, lost, now)
-                event = self._tell.given_up(name, f"{sent.subject}: {sent.error}", lost, now)
-                await events.append(connection, [event])
+                reason = f"{sent.subject}: {sent.error}"
+                await events.append(connection, self._tell.given_up(name, reason, lost, now))
+                await self._hurry(connection, lost, now)
         self.messages += bool(told)
         if sent.error:
             logger.warning("%s could not be told: %s: %s", name, sent.subject, sent.error)
+
+    async def _hurry(
+        self, connection: Connection, lost: Sequence[Notice | Waiting], now: datetime
+    ) -> None:
+        """Have the next of a chain told, or asked, at once where one cannot be."""
+        chains = {one.incident_id for one in lost if one.purpose == "escalation"}
+        await escalations.hurry(connection, [one for one in chains if one is not None], now)
+        await self._ask_others(connection, [one.id for one in lost], now)
+
+    async def _ask_others(self, connection: Connection, ids: Sequence[int], now: datetime) -> None:
+        """Have the next of a chain asked; where nobody is left the fallback, or say so."""
+        for one in await notices.ask_next(connection, ids, now):
+            if more := _asked_of(one, self._fallback, now):
+                await notices.add(connection, more)
+            else:
+                logger.warning("nobody is left to ask: %s", one.subject)
+                await events.append(connection, [self._tell.nobody_to_ask(one, now)])
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -143,10 +166,23 @@ class Dispatch:
             logger.error("a message is sent again when its claim ends: %s", error, exc_info=error)
 
 
-async def _hurry(connection: Connection, lost: Sequence[Notice | Waiting], now: datetime) -> None:
-    """Have the next step of a chain told at once where one cannot be."""
-    chains = {one.incident_id for one in lost if one.purpose == "escalation"}
-    await escalations.hurry(connection, [one for one in chains if one is not None], now)
+def _asked_of(one: Stranded, chain: Sequence[EscalationStep], now: datetime) -> list[NewNotice]:
+    """Return the question for those of a chain who were not to be asked before."""
+    return [
+        NewNotice(
+            contact=step.notify,
+            purpose="approval",
+            severity=one.severity,
+            subject=one.subject,
+            body=one.body,
+            incident_id=one.incident_id,
+            attempt_id=one.attempt_id,
+            project=one.project,
+            due_at=now + step.after,
+        )
+        for step in whom_to_ask(chain, one.severity)
+        if step.notify not in one.contacts
+    ]
 
 
 def _why_nobody(one: Waiting) -> str:

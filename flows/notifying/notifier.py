@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -14,13 +14,14 @@ from actions.notification.grouping import plan
 from actions.notification.message import LinkFor, no_link
 from actions.notification.templating import Templates
 from config.contacts import Contact, NotificationSettings
+from config.escalation import EscalationStep
 from data import escalations, notices
 from data.database import Database
 from data.notices import Waiting
 from flows.agent import Agent
 from flows.flow_runs.cycle import Cycle
 from flows.notifying.dispatch import Dispatch
-from flows.notifying.escalating import AGENT, escalate
+from flows.notifying.escalating import AGENT, Escalating
 from flows.notifying.notice_events import NoticeEvents
 from flows.notifying.sending import RETRY_FIRST, Sender
 
@@ -45,9 +46,9 @@ class Notifier(Agent):
     3. Send what is due, one message a contact, each in the background: a service that hangs
        holds back nobody else.
 
-    `wake` is set when there are new notices. `link_for` makes the links of questions. `now`
-    tells the time that steps, quiet hours and intervals go by; claims go by the clock of the
-    database.
+    `wake` is set when there are new notices. `link_for` makes the links of questions.
+    `default_chain` is for chains that name nobody who is among the contacts. `now` tells the time
+    that steps, quiet hours and intervals go by; claims go by the clock of the database.
     """
 
     name = AGENT
@@ -61,6 +62,7 @@ class Notifier(Agent):
         *,
         wake: asyncio.Event,
         link_for: LinkFor = no_link,
+        default_chain: Sequence[EscalationStep] = (),
         now: Callable[[], datetime] = _utc_now,
         retry_first: timedelta = RETRY_FIRST,
         environ: Mapping[str, str] = os.environ,
@@ -72,6 +74,7 @@ class Notifier(Agent):
         self._wake = wake
         self._now = now
         self._templates = Templates.of(settings)
+        self._escalating = Escalating(database, hub, contacts, default_chain)
         self._dispatch = Dispatch(
             database,
             NoticeEvents(hub=hub),
@@ -83,6 +86,7 @@ class Notifier(Agent):
                 retry_first=retry_first,
             ),
             lease=settings.timeout + _LEASE_BEYOND_TIMEOUT,
+            fallback=self._escalating.fallback,
             now=now,
             on_change=wake.set,
         )
@@ -114,15 +118,16 @@ class Notifier(Agent):
     async def look(self, cycle: Cycle) -> datetime | None:
         """Do what is due now and return when there is more to do, None when nothing waits."""
         now = self._now()
-        if made := await escalate(self._database, self.hub, now):
+        if made := await self._escalating.look(now):
             cycle.log(f"{made} new notices")
         known, unknown = self._by_contact(await notices.waiting(self._database))
-        await self._dispatch.tell_nobody(unknown)
+        await self._dispatch.tell_nobody([one for one in unknown if one.due_at <= now])
         sent_at = await notices.last_sent(self._database, list(known))
         looks = [
             await self._look_at(name, waiting, sent_at.get(name), now)
             for name, waiting in known.items()
         ]
+        looks += [one.due_at for one in unknown if one.due_at > now]
         looks.append(await escalations.next_at(self._database))
         return min((look for look in looks if look is not None), default=None)
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actions.notification.instants import shown, written
 from actions.notification.message import compose
 from actions.notification.plain_text import lines, one_line
 from actions.notification.templating import Templates, Text
@@ -71,14 +72,14 @@ def test_one_incident_is_told_in_full_and_in_local_time() -> None:
     assert text.subject == "[critical] project-7 is down"
     assert text.body.splitlines() == [
         "timed out",
-        "Incident 7, since 12:57:00 CET.",
+        "Incident 7, since 12:57:00 CET, for 3m.",
         "ann takes care of it.",
     ]
 
 
 def test_what_began_on_another_day_has_its_date() -> None:
     text = _text(_notice(7, opened_at=NOW - timedelta(days=1)))
-    assert "since 2025-12-31 13:00 CET." in text.body
+    assert "since 2025-12-31 13:00 CET, for 1d." in text.body
 
 
 def test_the_end_of_an_incident_says_how_long_it_lasted() -> None:
@@ -101,6 +102,41 @@ def test_what_an_action_tells_is_not_hidden_by_the_end_of_its_incident() -> None
     assert not message.is_over
 
 
+def test_every_instant_is_shown_on_the_clock_of_the_contact() -> None:
+    lines = (
+        "Decide until 2026-01-01T12:30:00Z:",
+        "Deployed at 2025-12-31T23:30:00Z; 2026-13-01T00:00:00Z",
+    )
+    body = "\n".join(lines)
+    assert _text(_notice(7, body=body)).body.splitlines()[:2] == [
+        "Decide until 13:30:00 CET:",
+        "Deployed at 00:30:00 CET; 2026-13-01T00:00:00Z",
+    ]
+
+
+def test_an_instant_is_written_as_it_is_read() -> None:
+    at = datetime(2026, 1, 1, 13, 0, 0, 250, tzinfo=BERLIN)
+    assert written(at) == "2026-01-01T12:00:00Z"
+    assert shown(f"at {written(at)}.", lambda instant: f"{instant:%H:%M %Z}") == "at 12:00 UTC."
+
+
+@pytest.mark.parametrize("value", ["93", "1,234", "-1.2e+04"])
+def test_what_is_over_is_not_said_to_be_so_now(value: str) -> None:
+    title = "a: memory_percent above 85 in 3 of the last 3 samples"
+    over = _notice(7, purpose="resolved", subject=f"{title}, now {value}", resolved_at=NOW)
+    assert compose([over], BERLIN, NOW).resolved[0].subject == title
+    assert _text(_notice(7, subject=f"{title}, now {value}")).subject.endswith(f"now {value}")
+
+
+def test_each_incident_of_a_group_keeps_what_can_be_done() -> None:
+    commands = ["Act: opslore actions run a ACTION", "Look: opslore incidents show 7"]
+    body = "\n".join(["timed out", *commands])
+    text = _text(_notice(7, body=body), _notice(8, body=body))
+    for command in commands:
+        assert text.body.splitlines().count(f"    {command}") == 2
+    assert "timed out" not in text.body
+
+
 def test_a_subject_is_not_said_twice() -> None:
     text = _text(_notice(7, body="project-7 is down\nSince 12:57"))
     assert text.body.splitlines()[0] == "Since 12:57"
@@ -115,7 +151,7 @@ def test_fifty_failures_are_one_message_with_the_first_and_worst_ten() -> None:
     assert text.subject == "[critical] 50 incidents: 31 down, 19 response_ms"
     listed = [line for line in text.body.splitlines() if line.startswith("- [")]
     assert len(listed) == 10
-    assert listed[0] == "- [critical] project-41 is down (incident 41, since 12:57:00 CET)"
+    assert listed[0] == "- [critical] project-41 is down (incident 41, since 12:57:00 CET, for 3m)"
     assert listed[1].startswith("- [warning] project-1 ")
     assert "- and 40 more: opslore incidents list --open" in text.body
 

@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from config.escalation import EscalationStep
-from data import escalations, events, incidents
+from config.projects_file import validate_project
+from data import escalations, events, incidents, projects, silences
 from data.database import Database
 from data.escalations import Escalation, Moved
 from data.incidents import IncidentUnknown, Problem, Solved
 from data.records import Severity
+from data.silences import NewSilence
 from data.states import DOWN
 
 NOW = datetime.now(UTC)
@@ -66,13 +68,47 @@ async def test_a_chain_that_runs_takes_over_a_higher_severity(database: Database
     assert [one.severity for one in await _due(database)] == ["critical"]
 
 
+async def test_a_chain_that_runs_says_what_it_was_told_last(database: Database) -> None:
+    incident = await _incident(database)
+    await _start(database, incident)
+    async with database.transaction() as connection:
+        await escalations.start(
+            connection, incident, CHAIN, subject="new", body="newest", severity="info", at=NOW
+        )
+    assert [(one.subject, one.body) for one in await _due(database)] == [("new", "newest")]
+
+
+@pytest.mark.parametrize(
+    ("of", "is_held"),
+    [
+        ({"project": "a"}, True),
+        ({"tag": "web"}, True),
+        ({"kind": DOWN, "tag": "web"}, True),
+        ({"project": "b"}, False),
+        ({"tag": "db"}, False),
+        ({"project": "a", "kind": "cpu"}, False),
+    ],
+)
+async def test_a_silence_holds_back_the_chains_that_it_covers(
+    database: Database, of: dict[str, str], is_held: bool
+) -> None:
+    spec = validate_project({"name": "a", "url": "http://127.0.0.1:1", "tags": ["web"]})
+    await projects.add(database, spec)
+    await _start(database, await _incident(database))
+    until = NOW + timedelta(hours=1)
+    new = NewSilence(starts_at=NOW, ends_at=until, reason="known", created_by="ann", **of)
+    await silences.add(database, new)
+    assert (await _due(database) == []) == is_held
+    assert (await escalations.next_at(database) is None) == is_held
+
+
 async def test_a_chain_goes_on_from_where_it_was(database: Database) -> None:
     incident = await _incident(database)
     await _start(database, incident)
     later = NOW + timedelta(minutes=10)
     async with database.transaction() as connection:
         await escalations.hold_due(connection, NOW)
-        moved = Moved(incident_id=incident, reached=[0], next_at=later)
+        moved = Moved(incident_id=incident, chain=CHAIN, reached=[0], next_at=later)
         await escalations.move(connection, [moved], NOW)
     assert await _due(database) == []
     assert await escalations.next_at(database) == later
@@ -158,7 +194,7 @@ async def test_the_next_step_can_be_hurried(database: Database) -> None:
     await _start(database, incident)
     async with database.transaction() as connection:
         await escalations.hold_due(connection, NOW)
-        moved = Moved(incident_id=incident, reached=[0], next_at=None)
+        moved = Moved(incident_id=incident, chain=CHAIN, reached=[0], next_at=None)
         await escalations.move(connection, [moved], NOW)
         await escalations.hurry(connection, [incident], NOW)
     assert [one.hurried for one in await _due(database)] == [True]

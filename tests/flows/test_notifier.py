@@ -9,15 +9,18 @@ from uuid import uuid4
 
 import pytest
 
+from actions import approving
 from config.contacts import Contact, NotificationSettings, QuietHours
 from config.escalation import EscalationStep
-from data import escalations, events, incidents, notices
+from data import attempts, escalations, events, incidents, notices, silences
+from data.attempts import Attempt, NewAttempt
 from data.bus import Bus
 from data.database import Database
 from data.events import EventKind
 from data.incidents import Problem, Solved
 from data.notices import CHANNEL, NewNotice, Notice
 from data.records import Severity
+from data.silences import NewSilence
 from flows.flow_runs.cycle import Cycle
 from flows.notifying import notifier
 from flows.notifying.notifier import Notifier
@@ -135,13 +138,13 @@ async def desk(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
 
 
 async def test_the_first_step_is_told_after_the_group_wait(desk: Desk) -> None:
-    incident = await desk.open()
+    await desk.open()
     await desk.look()
     assert desk.oncall.received == []
     await desk.after(timedelta())
     assert desk.oncall.titles == ["[warning] a is down"]
     assert "no rule covers it" in desk.oncall.received[0].message
-    assert await desk.events("Escalated") == [f"incident {incident} is told to oncall, step 1 of 2"]
+    assert await desk.events("Escalated") == []  # who began the chain told of that
     assert await desk.events("NoticeSent") == ["oncall was told: [warning] a is down"]
 
 
@@ -159,6 +162,8 @@ async def test_the_next_steps_follow_until_somebody_acknowledges(desk: Desk) -> 
     assert (len(desk.oncall.received), len(desk.lead.received)) == (2, 0)
     await desk.after(5 * MINUTE)
     assert (len(desk.oncall.received), len(desk.lead.received)) == (2, 1)
+    due = f"incident {incident} is due to be told to lead, step 2 of 2"
+    assert await desk.events("Escalated") == [due]
     await escalations.acknowledge(desk.database, incident, by="ann", reason=None)
     await desk.after(HOUR)
     assert (len(desk.oncall.received), len(desk.lead.received)) == (2, 1)
@@ -311,7 +316,7 @@ async def test_of_several_hubs_one_sends(desk: Desk) -> None:
     await asyncio.gather(*(hub.look(CYCLE) for hub in hubs))
     await desk.look(*hubs)
     assert desk.oncall.titles == ["[warning] a is down"]
-    assert len(await desk.events("Escalated")) == 1
+    assert len(await desk.recorded()) == len(await desk.events("NoticeSent")) == 1
 
 
 async def test_what_a_killed_hub_was_sending_another_sends(desk: Desk) -> None:
@@ -365,6 +370,175 @@ async def test_a_question_is_sent_with_its_command(desk: Desk) -> None:
     await desk.after(timedelta())
     assert desk.oncall.titles == ["[approval] restart a?"]
     assert "  opslore approvals approve 1234" in desk.oncall.received[0].message.splitlines()
+
+
+async def test_a_repeat_says_what_is_so_now_and_how_old_it_is(desk: Desk) -> None:
+    incident = await desk.open()
+    await desk.after(timedelta())
+    async with desk.database.transaction() as connection:
+        await escalations.refresh(
+            connection, incident, subject="a is down", body="every attempt failed"
+        )
+    await desk.after(10 * MINUTE)
+    first, again = (one.message.splitlines() for one in desk.oncall.received)
+    assert first == ["no rule covers it", f"Incident {incident}, since 12:00:00 UTC, for 5s."]
+    assert again == [
+        "every attempt failed",
+        f"Incident {incident}, since 12:00:00 UTC, for 10m10s.",
+    ]
+    assert (await desk.recorded())[-1].body == "every attempt failed"
+
+
+async def test_a_chain_that_is_withdrawn_tells_nobody_any_more(desk: Desk) -> None:
+    incident = await desk.open()
+    await desk.look()
+    async with desk.database.transaction() as connection:
+        await escalations.withdraw(connection, incident, by="h", at=desk.time.now, why="silenced")
+    await desk.after(HOUR)
+    await desk.resolve("a")
+    await desk.after(HOUR)
+    assert desk.oncall.received == desk.lead.received == []
+    assert [one.last_error for one in await desk.recorded()] == ["silenced"]
+
+
+async def test_a_silence_holds_back_the_next_steps_and_repeats(desk: Desk) -> None:
+    await desk.open()
+    await desk.after(timedelta())
+    number = await _silence(desk.database, project="a")
+    await desk.after(HOUR)
+    assert (len(desk.oncall.received), len(desk.lead.received)) == (1, 0)
+    assert await desk.notifier.look(CYCLE) is None
+    await silences.end(desk.database, number, by="ann")
+    await desk.after(timedelta())
+    assert (len(desk.oncall.received), len(desk.lead.received)) == (2, 1)
+
+
+async def _silence(database: Database, **of: str) -> int:
+    now = datetime.now(UTC)
+    new = NewSilence(
+        starts_at=now - HOUR, ends_at=now + HOUR, reason="known", created_by="ann", **of
+    )
+    return await silences.add(database, new)
+
+
+async def test_a_chain_of_unknown_contacts_becomes_the_default_chain(desk: Desk) -> None:
+    hub = desk.hub("h", default_chain=(EscalationStep(notify="lead"), *ONCALL))
+    await desk.open(chain=(EscalationStep(notify="ghost", after=HOUR),))
+    await desk.look(hub)
+    desk.time.now += 2 * HOUR
+    await desk.look(hub)
+    desk.time.now += MINUTE
+    await desk.look(hub)
+    assert desk.lead.titles == desk.oncall.titles == ["[warning] a is down"]
+    assert len(await desk.recorded()) == 2
+    (told,) = await desk.events("NoticeFailed")
+    assert told.endswith("is told as healing.escalate says: the hub file has no contact ghost")
+
+
+async def test_a_chain_with_a_known_contact_stays_as_it_is(desk: Desk) -> None:
+    hub = desk.hub("h", default_chain=ONCALL)
+    await desk.open(chain=(EscalationStep(notify="ghost"), EscalationStep(notify="lead")))
+    await desk.look(hub)
+    assert [one.contact for one in await desk.recorded()] == ["ghost", "lead"]
+
+
+async def test_each_incident_of_a_group_has_the_message_in_its_story(desk: Desk) -> None:
+    numbers = [await desk.open(project, chain=ONCALL) for project in "abc"]
+    await desk.after(timedelta())
+    assert len(desk.oncall.received) == 1
+    for number in numbers:
+        told = [one.kind for one in await events.of_incident(desk.database, number)]
+        assert told == ["NoticeSent"]
+
+
+async def _asked(desk: Desk, *contacts: str | None) -> Attempt:
+    """Ask contacts, one a quarter of an hour, about an attempt that waits for approval."""
+    new = NewAttempt(
+        id=uuid4(),
+        incident_id=None,
+        project="a",
+        action="restart",
+        risk="disruptive",
+        purpose="heal",
+        state="pending",
+        requested_by="h",
+        reason="down",
+        expires_after=HOUR,
+    )
+    async with desk.database.transaction() as connection:
+        attempt = await attempts.request(connection, new)
+        assert attempt is not None
+        questions = [
+            NewNotice(
+                contact=contact,
+                purpose="approval",
+                severity="warning",
+                subject="Approve restart of a?",
+                attempt_id=attempt.id,
+                due_at=desk.time.now + number * 15 * MINUTE,
+            )
+            for number, contact in enumerate(contacts)
+        ]
+        await notices.add(connection, questions)
+    return attempt
+
+
+async def test_a_question_goes_up_the_chain_while_nobody_decides(desk: Desk) -> None:
+    await _asked(desk, "oncall", "lead")
+    await desk.after(timedelta())
+    await desk.after(10 * MINUTE)
+    assert (len(desk.oncall.received), len(desk.lead.received)) == (1, 0)
+    await desk.after(5 * MINUTE)
+    assert desk.lead.titles == ["[approval] Approve restart of a?"]
+
+
+async def test_a_question_that_is_answered_goes_up_no_chain(desk: Desk) -> None:
+    asked = await _asked(desk, "oncall", "lead", "ghost")
+    await desk.after(timedelta())
+    await approving.decide(desk.database, asked.id, approve=False, by="ann", reason="")
+    await desk.look()
+    await desk.after(HOUR)
+    assert desk.lead.received == []
+    assert await desk.events("NoticeFailed") == []
+
+
+async def test_a_question_to_an_unknown_contact_goes_to_the_next_at_once(desk: Desk) -> None:
+    await _asked(desk, "ghost", "lead")
+    await desk.look()
+    await desk.after(timedelta())
+    assert desk.lead.titles == ["[approval] Approve restart of a?"]
+
+
+async def test_a_question_that_is_given_up_goes_to_the_next_at_once(desk: Desk) -> None:
+    desk.oncall.mood = "refuses"
+    await _asked(desk, "oncall", "lead")
+    hub = desk.hub("h", settings=SETTINGS.model_copy(update={"attempts": 1}))
+    for _ in range(3):
+        await desk.look(hub)
+        desk.time.now += SETTINGS.group_wait
+    assert desk.lead.titles == ["[approval] Approve restart of a?"]
+
+
+async def test_a_question_that_reaches_nobody_goes_to_the_default_chain(desk: Desk) -> None:
+    await _asked(desk, "ghost")
+    hub = desk.hub("h", default_chain=(EscalationStep(notify="lead"),))
+    for _ in range(3):
+        await desk.look(hub)
+        desk.time.now += SETTINGS.group_wait
+    assert desk.lead.titles == ["[approval] Approve restart of a?"]
+
+
+@pytest.mark.parametrize("contact", ["ghost", None])
+async def test_a_question_that_nobody_can_be_asked_is_an_event(
+    desk: Desk, contact: str | None
+) -> None:
+    asked = await _asked(desk, contact)
+    await desk.look()
+    _, told = await desk.events("NoticeFailed")
+    assert told == (
+        "nobody could be asked, and nobody is left to ask: Approve restart of a?"
+        f" (opslore approvals list shows attempt {str(asked.id)[:8]})"
+    )
 
 
 async def test_no_secret_reaches_the_record(desk: Desk) -> None:

@@ -532,7 +532,7 @@ def test_an_incident_shows_what_was_decided_tried_and_told(terminal: Terminal) -
 
     terminal.record(tell)
     lines = terminal.text("incidents", "show", str(number)).splitlines()
-    assert any(re.match(r"escalated at .*: told nobody; ", line) for line in lines)
+    assert any(re.match(r"escalated at .*: told nobody; goes on at ", line) for line in lines)
     assert any(
         "decided by rule memory-first: restart a: denied, the project does not declare" in line
         and line.endswith("(no restart in a) (rules 0123456789ab)")
