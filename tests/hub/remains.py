@@ -65,7 +65,7 @@ class Remains:
         """Return what is still there."""
         processes = {*filter(_lives, self._noted), *self._named()}
         return [
-            *(f"{process.pid} {_command(process)}" for process in processes),
+            *(f"{process.pid} {command_of(process)}" for process in processes),
             *(f"port {port}" for port in self._ports & self._listened_on()),
             *(f"socket {path}" for path in self._sockets if path.exists()),
         ]
@@ -95,7 +95,7 @@ def _lives(process: psutil.Process) -> bool:
         return False
 
 
-def _command(process: psutil.Process) -> str:
+def command_of(process: psutil.Process) -> str:
     try:
         return " ".join(process.cmdline())
     except psutil.Error:

@@ -21,7 +21,7 @@ from hub.demo.run import DemoPlan
 from hub.demo.screen import draw
 from hub.fleet.members import KINDS
 from tests.documents import keys_by_heading
-from tests.hub.remains import Remains
+from tests.hub.remains import Remains, command_of
 from tests.programs import Program, eventually
 
 SECONDS = 45
@@ -113,7 +113,7 @@ async def test_one_that_is_killed_leaves_nothing(demo: Program, home: Path) -> N
 
     async def all_run() -> bool:
         children = psutil.Process(demo.pid).children(recursive=True)
-        commands = "\n".join(" ".join(child.cmdline()) for child in children)
+        commands = "\n".join(map(command_of, children))
         return all(part in commands for part in parts)
 
     await eventually(all_run, within_s=40)
