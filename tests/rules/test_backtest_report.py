@@ -160,5 +160,26 @@ def test_what_the_replay_does_not_come_to_is_listed_with_the_reason() -> None:
     assert found.misses[0].replayed == "run restart (matched) by restart-it"
 
 
+def test_what_the_replay_comes_to_less_often_says_how_often() -> None:
+    rules = book(rule())
+    run: dict[str, Any] = {"rule": "restart-it", "action": "restart", "version": rules.version}
+    said_three_times = tuple(decision(1, "run", "matched", **run) for _ in range(3))
+    found = fidelity(replayed(past(incident(1, ended=20), decisions=said_three_times), rules))
+    assert (found.decisions, found.decisions_reproduced) == (3, 1)
+    (miss,) = found.misses
+    assert miss.recorded == "run restart (matched) by restart-it, 3 times"
+    assert miss.replayed == "run restart (matched) by restart-it, once"
+    assert (miss.why, found.why) == ("fewer_times", {"fewer_times": 1})
+
+
+def test_the_same_said_by_another_version_of_the_rules_is_reproduced() -> None:
+    rules = book(rule())
+    said = tuple(
+        decision(1, "run", "matched", version=version, rule="restart-it", action="restart")
+        for version in ("older", "old", rules.version)
+    )
+    assert fidelity(replayed(past(incident(1, ended=20), decisions=said), rules)).misses == ()
+
+
 def test_without_anything_on_record_there_is_no_figure() -> None:
     assert fidelity(replayed(past(incident(1)), book(rule()))).ratio is None
