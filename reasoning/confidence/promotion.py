@@ -73,8 +73,10 @@ def proposals(cases: Iterable[Case]) -> list[Proposal]:
     """Return what is to be said of each action and template with a success, by subject.
 
     A case counts if its action's definition has not changed since; which model recommended it is
-    no matter to a rule. All else that was decided about the same kind of incident of the
-    project is the rest that a condition must keep out.
+    no matter to a rule. The rest, which a condition must keep out, is where the action was not
+    right, and where another was for the same kind of incident of the project. That another failed
+    says nothing of this one. What rules did belongs to the cases as well: without it a condition
+    would be found that holds where another rule acts.
     """
     by_place: dict[tuple[str, str], list[Case]] = defaultdict(list)
     for case in sorted(cases, key=lambda one: one.trial.at):
@@ -159,6 +161,8 @@ def _separated(
     subject: Subject, parameters: Parameters, cases: Sequence[Case]
 ) -> Separation | None:
     """Return the condition, if what it covers would be enough for a proposal by itself."""
+    wanted = (subject, parameters)
+    cases = [one for one in cases if _template(one) == wanted or one.trial.outcome == "right"]
     labels = [
         case.trial.outcome == "right" and _template(case) == (subject, parameters) for case in cases
     ]

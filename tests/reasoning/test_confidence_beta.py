@@ -57,6 +57,13 @@ def test_a_quantile_is_the_inverse_of_the_distribution(
     assert cumulative(min(x + 1e-9, 1.0), a, b) >= probability - 1e-9
 
 
+@pytest.mark.parametrize("shape", [1e-3, 0.5, 1.0, 7.0, 1e4])
+@pytest.mark.parametrize("probability", [1e-9, 0.05, 0.5, 1 - 1e-9])
+def test_a_quantile_of_a_power_is_its_root(probability: float, shape: float) -> None:
+    """Beta(a, 1) is the distribution of a power, at the ends of what a float can hold too."""
+    assert quantile(probability, shape, 1) == pytest.approx(probability ** (1 / shape), abs=1e-12)
+
+
 @given(right=counts, wrong=counts)
 def test_a_bound_rises_with_successes_and_falls_with_failures(right: int, wrong: int) -> None:
     bound = lower_bound(right, wrong)

@@ -17,6 +17,7 @@ from reasoning.confidence.calibration import (
     fit_platt,
     shown,
 )
+from reasoning.confidence.scores import brier
 
 ratios = st.floats(0, 1)
 judgements = st.lists(
@@ -95,6 +96,16 @@ def test_confidence_that_says_the_opposite_is_shown_as_one_figure() -> None:
     found = fit_platt([Judged(0.9, 0.0), Judged(0.1, 1.0)] * 100)
     assert found.slope == 0
     assert shown(found, 0.1) == shown(found, 0.9) == pytest.approx(0.5, abs=0.01)
+
+
+def test_mapped_confidence_scores_better_than_stated_on_what_comes_next() -> None:
+    map_ = calibrate(_drawn(300)).map
+    coming = _drawn(3000, seed=9)
+    mapped = [Judged(shown(map_, one.stated), one.right) for one in coming]
+    before, now = brier(coming).value, brier(mapped).value
+    assert before is not None
+    assert now is not None
+    assert now < before - 0.02
 
 
 def test_isotonic_wins_where_outcomes_jump_and_there_are_many() -> None:

@@ -1,13 +1,16 @@
 """Evidence fades by the trial, starts again on a change, and counts only what was verified."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reasoning.confidence.beta import trials_needed
 from reasoning.confidence.evidence import (
     MOST_REMEMBERED,
     Basis,
@@ -20,6 +23,7 @@ from reasoning.confidence.evidence import (
     successes_missing,
 )
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "confidence.md"
 START = datetime(2026, 3, 1, tzinfo=UTC)
 SUBJECT = Subject("shop", "memory", "restart")
 BASIS = Basis("model", "prompt", "definition")
@@ -80,6 +84,16 @@ def test_what_is_remembered_is_worth_a_hundred_trials() -> None:
 )
 def test_fading_costs_as_many_trials_as_documented(bound: float, missing: int | None) -> None:
     assert successes_missing(_after(), bound) == missing
+
+
+def test_the_trials_of_the_document_are_those_of_the_code() -> None:
+    """Its table has the bound, trials for 0 to 3 failures, and those for 0 as evidence fades."""
+    table = re.findall(r"(?m)^\| (0\.\d+) +((?:\| \d+ +)+)\|$", DOCUMENT.read_text())
+    assert [float(bound) for bound, _ in table] == [0.80, 0.85, 0.90, 0.95]
+    for bound, cells in table:
+        *trials, faded = map(int, cells.replace("|", " ").split())
+        assert [trials_needed(float(bound), failures) for failures in range(4)] == trials
+        assert successes_missing(_after(), float(bound)) == faded
 
 
 @pytest.mark.parametrize(("bound", "failures"), [(0.90, 5), (0.80, 15)])

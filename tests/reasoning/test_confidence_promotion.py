@@ -113,6 +113,12 @@ def test_what_another_action_is_right_for_is_kept_out_by_a_tag() -> None:
     assert _tests(_only(cases)) == [("tags", "eq", "batch")]
 
 
+def test_that_another_action_failed_says_nothing_of_this_one() -> None:
+    cases = [_case(n) for n in range(25)] + [_case(n, "wrong", subject=CLEAR) for n in range(50)]
+    proposal = _only(cases)
+    assert (proposal.verdict, proposal.rest) == ("proposed", 0)
+
+
 def test_two_demands_are_found_where_one_does_not_do() -> None:
     chance = random.Random(3)
     cases = []
