@@ -82,7 +82,10 @@ class Suppressed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
-    """An incident as a person asks for it."""
+    """An incident as a person asks for it.
+
+    `is_explained` is whether it is open, and so is the one that explains it.
+    """
 
     id: int
     project: str | None
@@ -98,6 +101,7 @@ class Incident:
     explanation: str | None
     acknowledged_at: datetime | None
     acknowledged_by: str | None
+    is_explained: bool
 
 
 async def open_or_update(connection: Connection, problems: Sequence[Problem]) -> list[Opened]:
@@ -161,6 +165,11 @@ async def list_newest(
     """Return incidents, the newest first."""
     params = {"project": project, "open_only": open_only, "limit": limit}
     return [Incident(**row) for row in await database.fetch_all(_SQL["list_incidents"], params)]
+
+
+async def kinds(database: Database) -> list[str]:
+    """Return the kinds that incidents had so far, in order."""
+    return [row["kind"] for row in await database.fetch_all(_SQL["incident_kinds"])]
 
 
 async def find(database: Database, incident_id: int) -> Incident:

@@ -93,16 +93,28 @@ WHERE kind = 'fleet_unreachable' AND state <> 'resolved' AND hub = %(hub)s;
 -- list_incidents --
 -- Incidents, the newest first.
 SELECT id, project, kind, severity, state, title, opened_at, updated_at, resolved_at, resolution,
-       cause_incident_id, explanation, acknowledged_at, acknowledged_by
+       cause_incident_id, explanation, acknowledged_at, acknowledged_by,
+       state <> 'resolved' AND EXISTS (
+           SELECT FROM incidents AS cause
+           WHERE cause.id = incidents.cause_incident_id AND cause.state <> 'resolved'
+       ) AS is_explained
 FROM incidents
 WHERE (%(project)s::text IS NULL OR project = %(project)s)
   AND (NOT %(open_only)s OR state <> 'resolved')
 ORDER BY id DESC LIMIT %(limit)s;
 
+-- incident_kinds --
+-- The kinds that incidents had so far.
+SELECT DISTINCT kind FROM incidents ORDER BY kind;
+
 -- find_incident --
 -- One incident.
 SELECT id, project, kind, severity, state, title, opened_at, updated_at, resolved_at, resolution,
-       cause_incident_id, explanation, acknowledged_at, acknowledged_by
+       cause_incident_id, explanation, acknowledged_at, acknowledged_by,
+       state <> 'resolved' AND EXISTS (
+           SELECT FROM incidents AS cause
+           WHERE cause.id = incidents.cause_incident_id AND cause.state <> 'resolved'
+       ) AS is_explained
 FROM incidents WHERE id = %(incident_id)s;
 
 -- claim_due --

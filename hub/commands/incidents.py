@@ -48,7 +48,7 @@ def list_incidents(
         found,
         {
             "INCIDENT": lambda i: str(i.id),
-            "STATE": lambda i: "suppressed" if _is_suppressed(i) else i.state,
+            "STATE": lambda i: "suppressed" if i.is_explained else i.state,
             "SEVERITY": lambda i: i.severity,
             "OPENED": lambda i: f"{i.opened_at.astimezone():%Y-%m-%d %H:%M:%S}",
             "LASTED": lambda i: lasted(i.opened_at, i.resolved_at or datetime.now(UTC)),
@@ -122,7 +122,3 @@ def _told(incident_id: int, what: str, *, as_json: bool) -> None:
         print_json({"incident": incident_id, "outcome": what})
     else:
         print_line(f"incident {incident_id}: {what}")
-
-
-def _is_suppressed(incident: Incident) -> bool:
-    return incident.state == "open" and incident.cause_incident_id is not None

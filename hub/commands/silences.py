@@ -6,14 +6,17 @@ from typing import Annotated
 import typer
 
 from config.durations import format_duration
+from config.sentences import suggestion
 from config.settings import Settings
-from data import projects, silences
+from data import incidents, projects, silences
 from data.database import Database
 from data.silences import NewSilence, Silence
 from hub.commands.durations import read_duration
-from hub.commands.outcome import AsJson, print_json, print_line, print_table, run
+from hub.commands.outcome import AsJson, print_error, print_json, print_line, print_table, run
 from hub.commands.people import By, Reason
 from hub.record_access import open_record
+from rules.language.json_schema import KINDS
+from rules.language.reading import read_as_far_as_right
 
 LONGEST = timedelta(days=90)
 
@@ -62,7 +65,9 @@ def add_silence(
         tag=tag,
         kind=kind,
     )
-    number = run(_add(new))
+    number, doubts = run(_add(new))
+    for doubt in doubts:
+        print_error(doubt)
     if as_json:
         print_json({"silence": number, "outcome": "added"})
     else:
@@ -123,10 +128,16 @@ def end_silence(
         print_line(f"silence {silence_id}: ended")
 
 
-async def _add(new: NewSilence) -> int:
-    async with open_record(Settings()) as database:
+async def _add(new: NewSilence) -> tuple[int, list[str]]:
+    """Add a silence and return its number, and what may be misspelt in it."""
+    settings = Settings()
+    async with open_record(settings) as database:
         await _must_be_known(database, new.project)
-        return await silences.add(database, new)
+        doubts = [
+            *await _doubts_about_tag(database, new.tag),
+            *await _doubts_about_kind(database, new.kind, settings),
+        ]
+        return await silences.add(database, new), doubts
 
 
 async def _must_be_known(database: Database, project: str | None) -> None:
@@ -137,6 +148,23 @@ async def _must_be_known(database: Database, project: str | None) -> None:
     """
     if project is not None:
         await projects.find(database, project)
+
+
+async def _doubts_about_tag(database: Database, tag: str | None) -> list[str]:
+    tags = {one for spec in await projects.list_specs(database) for one in spec.tags}
+    if tag is None or tag in tags:
+        return []
+    return [f"no project has the tag {tag} so far{suggestion(tag, tags)}"]
+
+
+async def _doubts_about_kind(database: Database, kind: str | None, settings: Settings) -> list[str]:
+    """Kinds are known from what Opslore watches by itself, from the rules, and from incidents."""
+    rules, _ = read_as_far_as_right(settings.rule_folders)
+    of_rules = (one for rule in rules for one in rule.when.kinds or ())
+    kinds = {*KINDS, *of_rules, *await incidents.kinds(database)}
+    if kind is None or kind in kinds:
+        return []
+    return [f"no incident and no rule was of the kind {kind} so far{suggestion(kind, kinds)}"]
 
 
 def _what(silence: NewSilence | Silence) -> str:
@@ -152,4 +180,4 @@ def _state(silence: Silence) -> str:
 
 
 def _local(instant: datetime) -> str:
-    return f"{instant.astimezone():%Y-%m-%d %H:%M}"
+    return f"{instant.astimezone():%Y-%m-%d %H:%M:%S}"

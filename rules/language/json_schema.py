@@ -33,7 +33,7 @@ from rules.rule import Mode
 PATH: Final = Path(__file__).parents[1] / "rules.schema.json"
 """Where the schema is kept; rule files name it in their first line."""
 
-_KINDS: Final = (
+KINDS: Final = (
     "cpu", "memory", "error_rate", "latency", "down", "degraded", "fleet_unreachable",
 )  # fmt: skip
 
@@ -104,10 +104,10 @@ def _rule() -> Schema:
 
 
 def _when() -> Schema:
-    one = {"type": "string", "examples": [*_KINDS, "any"]}
+    one = {"type": "string", "examples": [*KINDS, "any"]}
     kind = {
         "anyOf": [one, {"type": "array", "minItems": 1, "items": one}],
-        "description": f"{', '.join(_KINDS)}, another metric without its unit; or any",
+        "description": f"{', '.join(KINDS)}, another metric without its unit; or any",
     }
     tests = condition(SIGNAL, "What the incident must be like.")
     return {

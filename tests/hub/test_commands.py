@@ -257,6 +257,25 @@ def test_incidents_are_listed_and_taken_apart(terminal: Terminal) -> None:
     assert anomaly["time_window"] == 90
 
 
+def test_an_incident_is_suppressed_while_the_one_that_explains_it_is_open(
+    terminal: Terminal,
+) -> None:
+    cause = terminal.record(open_incident)
+
+    async def explain(database: Database) -> None:
+        problem = Problem(project="a", kind="down", severity="critical", title="a is down", at=NOW)
+        async with database.transaction() as connection:
+            (opened,) = await incidents.open_or_update(connection, [problem])
+            await incidents.suppress_by_incident(connection, cause, [opened.id])
+
+    terminal.record(explain)
+    assert " suppressed " in terminal.text("incidents", "list", "--open")
+    terminal.text("incidents", "resolve", str(cause), "--reason", "over", "--by", "ann")
+    (left,) = terminal.json("incidents", "list", "--open")
+    assert (left["cause_incident_id"], left["is_explained"]) == (cause, False)
+    assert " suppressed " not in terminal.text("incidents", "list", "--open")
+
+
 def test_migrations_are_applied_once(
     terminal: Terminal, cluster_url_empty: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -448,7 +448,10 @@ def test_silences_are_added_listed_and_ended(terminal: Terminal) -> None:
         "silences", "add", "--project", "a", "--kind", "memory", "--for", "2h", "--reason", "work"
     )
     assert said.startswith("silence 1: a, memory, ")
-    added = terminal.json("silences", "add", "--tag", "x", "--for", "1d", "--reason", "later")
+    result = terminal.run(
+        "silences", "add", "--tag", "x", "--for", "1d", "--reason", "later", "--json"
+    )
+    added = json.loads(result.stdout)
     assert added.keys() == KEYS["opslore silences add"]
     assert re.search(r"^2 +holds +tag x ", terminal.text("silences", "list"), re.M)
     assert terminal.text("silences", "end", "1") == "silence 1: ended\n"
@@ -465,6 +468,26 @@ def test_a_silence_may_begin_later(terminal: Terminal) -> None:
         "silences", "add", "--kind", "cpu", "--from", begin, "--for", "1h", "--reason", "backup"
     )
     assert " to come " in terminal.text("silences", "list")
+
+
+@pytest.mark.parametrize(
+    ("option", "given", "doubt"),
+    [
+        ("--tag", "batch", "no project has the tag batch so far"),
+        (
+            "--kind",
+            "memroy",
+            "no incident and no rule was of the kind memroy so far: did you mean memory?",
+        ),
+    ],
+)
+def test_a_silence_of_what_may_be_misspelt_is_added_with_a_doubt(
+    terminal: Terminal, option: str, given: str, doubt: str
+) -> None:
+    result = terminal.run("silences", "add", option, given, "--for", "40s", "--reason", "x")
+    assert (result.exit_code, result.stderr) == (0, f"{doubt}\n")
+    begin, end = re.findall(r"\d\d:\d\d:\d\d", result.stdout)
+    assert begin != end
 
 
 def test_a_silence_of_an_unknown_project_is_refused(terminal: Terminal) -> None:
