@@ -2,7 +2,7 @@
 
 from typing import Final, assert_never
 
-from data import attempts, events, incidents, rule_decisions
+from data import attempts, escalations, events, incidents, rule_decisions
 from data.attempts import Attempt
 from data.circumstances import Circumstances
 from data.database import Connection
@@ -25,7 +25,7 @@ async def follow(
     """Do what the decision asks for; `is_new` is whether it is another one than the last."""
     match decision.verdict.step:
         case "suppress" | "await_approval":
-            return LATER
+            return await _leave_alone(connection, means, around, decision)
         case "denied":
             return await _deny(connection, means, around, decision, is_new=is_new)
         case "hold":
@@ -38,6 +38,15 @@ async def follow(
             return await _request(connection, means, around, decision)
         case _:
             assert_never(decision.verdict.step)
+
+
+async def _leave_alone(
+    connection: Connection, means: Means, around: Circumstances, decision: Decision
+) -> Look:
+    """Wait; who is being told of what a rule now suppresses is told no further."""
+    if decision.verdict.step == "suppress":
+        await escalations.withdraw(connection, around.incident.id, by=means.hub, at=around.now)
+    return LATER
 
 
 async def hold_back(means: Means, around: Circumstances, attempt: Attempt, reason: str) -> Look:

@@ -45,6 +45,17 @@ rules:
     examples: [{given: {kind: down}, expect: run}]
 """
 HOPELESS = RULES.replace("8s", "1s")
+SILENCEABLE = (
+    RULES
+    + """
+  - name: silenced
+    when: {kind: any}
+    with: [{fact: silence, same: [project], within: 1m}]
+    then: {suppress: somebody asked for silence}
+    examples:
+      - {given: {kind: down}, facts: {silences: [{age: 0s}]}, expect: suppress}
+"""
+)
 
 
 class Healed:
@@ -320,17 +331,7 @@ async def test_an_incident_that_no_rule_covers_is_a_persons_after_the_grace(
 
 async def test_a_silence_leaves_an_incident_alone_until_it_ends(healed: Healed) -> None:
     healed.hosting.effect = healed.restart
-    healed.watched.use_rules(
-        RULES
-        + """
-  - name: silenced
-    when: {kind: any}
-    with: [{fact: silence, same: [project], within: 1m}]
-    then: {suppress: somebody asked for silence}
-    examples:
-      - {given: {kind: down}, facts: {silences: [{age: 0s}]}, expect: suppress}
-"""
-    )
+    healed.watched.use_rules(SILENCEABLE)
     await healed.serve("a")
     await healed.watched.hub("h")
     await healed.watched.all_healthy()
@@ -351,6 +352,32 @@ async def test_a_silence_leaves_an_incident_alone_until_it_ends(healed: Healed) 
     assert healed.hosting.received == []
     await silences.end(healed.database, number, by="ann")
     await healed.attempt("completed")
+
+
+async def test_a_silence_ends_the_telling_of_an_incident_that_people_know_of(
+    healed: Healed,
+) -> None:
+    healed.watched.use_rules(SILENCEABLE)
+    await healed.serve("a", autonomy="observe")
+    await healed.watched.hub("h")
+    await healed.watched.all_healthy()
+    await healed.crash("a")
+    escalated = await healed.watched.event("Escalated", "a")
+    now = datetime.now(UTC)
+    silence = NewSilence(
+        project="a",
+        starts_at=now,
+        ends_at=now + timedelta(hours=1),
+        reason="we know",
+        created_by="ann",
+    )
+    await silences.add(healed.database, silence)
+
+    async def withdrawn() -> bool:
+        chain = await escalations.find(healed.database, escalated.incident_id or 0)
+        return chain is not None and chain.stop_reason == "withdrawn"
+
+    await eventually(withdrawn)
 
 
 async def test_what_did_not_help_is_taken_back(healed: Healed) -> None:
