@@ -115,6 +115,7 @@ def assemble(
         plan.hub.notification,
         wake=bus.listener(notices.CHANNEL),
         link_for=links.link_for,
+        default_chain=plan.hub.healing.escalate,
     )
     healing = _healers(plan, name, database=database, bus=bus, rules=rules, carrier=carrier)
     crew = Crew(

@@ -2,7 +2,7 @@
 
 from typing import Final, assert_never
 
-from data import attempts, escalations, events, incidents, rule_decisions
+from data import attempts, events, incidents, rule_decisions
 from data.attempts import Attempt
 from data.circumstances import Circumstances
 from data.database import Connection
@@ -33,6 +33,7 @@ async def follow(
         case "escalate":
             return await _give_to_a_person(connection, means, around, decision)
         case "wait":
+            await telling.keep_current(connection, means, around, decision)
             return _wait(means, around, decision)
         case "request_approval" | "run":
             return await _request(connection, means, around, decision)
@@ -45,7 +46,7 @@ async def _leave_alone(
 ) -> Look:
     """Wait; who is being told of what a rule now suppresses is told no further."""
     if decision.verdict.step == "suppress":
-        await escalations.withdraw(connection, around.incident.id, by=means.hub, at=around.now)
+        await telling.pause(connection, means, around, decision)
     return LATER
 
 
@@ -152,6 +153,7 @@ async def _request(
     """Ask for the next attempt; where it is for several incidents, leave the others to it."""
     chosen = decision.candidate
     assert chosen is not None
+    await telling.keep_current(connection, means, around, decision)
     new = new_attempts.by_rule(around, decision, means.settings, hub=means.hub)
     attempt = await attempts.request(connection, new)
     if attempt is None:  # another incident asked for the same a moment ago

@@ -12,16 +12,6 @@ from config.projects_file import ProjectSpec
 from config.source_text import read_text
 from config.validation import Origin
 from config.yaml_source import Document, parse_yaml
-from rules.rule import RuleBook
-
-
-def unknown_in_rules(book: RuleBook, hub: HubSettings) -> list[Fault]:
-    """Return a fault for each step of a rule's chain that tells nobody known."""
-    return [
-        Fault(rule.file, rule.line, f"rules.{rule.name}.escalate[{position}].notify", problem)
-        for rule in book.rules
-        for position, problem in unknown_contacts(rule.escalate, hub.contacts)
-    ]
 
 
 def unknown_in_hub(path: Path, hub: HubSettings) -> list[Fault]:
