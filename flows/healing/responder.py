@@ -85,8 +85,7 @@ class Responder(Agent):
         """
         try:
             if self._registry.is_set():
-                await self._means.fleet.read(self._means.database)
-                self._registry.clear()
+                await self._read_fleet()
             await self._renew()
             await self._begin_work()
             return await self._idle_s()
@@ -94,6 +93,15 @@ class Responder(Agent):
             self._note(f"{type(error).__name__}: {error}")
             logger.warning("nothing is begun: %s", error)
             return LOOK_EVERY_S
+
+    async def _read_fleet(self) -> None:
+        """Read the registry; what is announced while it is read is read next time."""
+        self._registry.clear()
+        try:
+            await self._means.fleet.read(self._means.database)
+        except BaseException:
+            self._registry.set()
+            raise
 
     async def _begin_work(self) -> None:
         database = self._means.database
