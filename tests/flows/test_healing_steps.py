@@ -342,3 +342,26 @@ async def test_a_person_is_told_in_time_by_a_hub_whose_clock_is_ahead(steps: Ste
     await asyncio.sleep(0.6)
     await steps.advance(number)
     assert len(await steps.told("Escalated")) == 1
+
+
+async def test_a_change_of_the_registry_that_comes_while_it_is_read_is_read_too(
+    steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wake, registry = asyncio.Event(), asyncio.Event()
+    means = steps.means()
+    readings = 0
+
+    async def read(_: Database) -> None:
+        nonlocal readings
+        readings += 1
+        if readings == 1:
+            registry.set()  # as the bus does, in the middle of the reading
+
+    monkeypatch.setattr(means.fleet, "read", read)
+    registry.set()
+    responder = Responder("h", means, cycle=SECOND / 2, events=wake, registry=registry)
+    for _ in range(2):
+        wake.set()
+        cycle = Cycle(agent=responder.name, hub="h", started_at=datetime.now(UTC), name="respond")
+        await responder.handle(cycle)
+    assert readings == 2
