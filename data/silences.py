@@ -1,6 +1,5 @@
 """Silences: what people wish not to hear of, and not to be acted on, for a while."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -44,14 +43,6 @@ class Silence:
     created_by: str
     created_at: datetime
     ended_by: str | None
-
-    def covers(self, project: str | None, tags: Sequence[str], kind: str) -> bool:
-        """Return whether it holds for an incident of this kind of this project."""
-        return (
-            (self.project is None or self.project == project)
-            and (self.tag is None or self.tag in tags)
-            and (self.kind is None or self.kind == kind)
-        )
 
 
 async def add(database: Database, new: NewSilence) -> int:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-from datetime import timedelta
 
 from actions.call import Call, Outcome
 from actions.carrier import Carrier
@@ -16,6 +15,7 @@ from data.database import Database, DatabaseUnavailable
 from data.states import AttemptState
 from flows.healing import healing_events
 from flows.healing.fleet import Fleet
+from flows.healing.new_attempts import verify_within
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,9 @@ class Execution:
             )
             await events.append(connection, [requested])
         if time.monotonic() - before > STALE_AFTER_S:
-            outcome = _never_sent("this hub stood still before the request was sent")
+            outcome = Outcome(
+                result="failed", detail="this hub stood still before the request was sent"
+            )
         else:
             outcome = await self._act(begun, spec)
         return await self._record(begun, outcome)
@@ -88,11 +90,13 @@ class Execution:
             reason=attempt.reason,
         )
         if attempt.dry_run:
-            return _done(f"would have been: {self._carrier.describe(call)}")
+            return Outcome(result="done", detail=f"would have been: {self._carrier.describe(call)}")
         try:
             return await self._carrier.carry_out(call)
         except asyncio.CancelledError:
-            cut_short = _unknown("the hub was stopped before the answer came")
+            cut_short = Outcome(
+                result="unknown", detail="the hub was stopped before the answer came"
+            )
             await asyncio.shield(self._record(attempt, cut_short))
             raise
 
@@ -120,7 +124,7 @@ class Execution:
                 reason=outcome.detail,
                 outcome=outcome.detail,
                 permanent=outcome.permanent,
-                verify_within=_verify_within(attempt, self._settings),
+                verify_within=verify_within(attempt, self._settings),
             )
             if moved is None:  # another hub held this one for dead
                 return attempt
@@ -134,11 +138,6 @@ class Execution:
             )
             await events.append(connection, [event])
         return moved
-
-
-def _verify_within(attempt: Attempt, settings: HealingSettings) -> timedelta:
-    seconds = attempt.plan.get("verify_within_s")
-    return timedelta(seconds=seconds) if seconds is not None else settings.verify_within
 
 
 def _state_after(attempt: Attempt, outcome: Outcome) -> AttemptState:
@@ -156,15 +155,3 @@ def _told(state: AttemptState, outcome: Outcome) -> str:
     if state == "unknown":
         return f"may or may not have had its effect: {outcome.detail}"
     return f"{'failed' if state == 'failed' else 'was carried out'}: {outcome.detail}"
-
-
-def _done(detail: str) -> Outcome:
-    return Outcome(result="done", detail=detail, status=None, seconds=0.0, permanent=False)
-
-
-def _never_sent(detail: str) -> Outcome:
-    return Outcome(result="failed", detail=detail, status=None, seconds=0.0, permanent=False)
-
-
-def _unknown(detail: str) -> Outcome:
-    return Outcome(result="unknown", detail=detail, status=None, seconds=0.0, permanent=False)

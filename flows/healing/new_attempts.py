@@ -68,6 +68,12 @@ def to_release(attempt: Attempt, spec: ActionSpec, *, hub: str) -> NewAttempt:
     )
 
 
+def verify_within(attempt: Attempt, settings: HealingSettings) -> timedelta:
+    """Return how long an attempt has to help: what its rule said, else what the hub file says."""
+    seconds = attempt.plan.get("verify_within_s")
+    return settings.verify_within if seconds is None else timedelta(seconds=seconds)
+
+
 def release_after(attempt: Attempt) -> timedelta | None:
     """Return how long a project must be calm before its release; None where there is none."""
     release: Mapping[str, Any] | None = attempt.plan.get("release")

@@ -13,6 +13,7 @@ from data.records import Severity
 from data.states import AttemptState
 from flows.healing import following, healing_events
 from flows.healing.means import AT_ONCE, LATER, SOON, Log, Look, Means, until
+from flows.healing.new_attempts import verify_within
 
 
 async def go_on(means: Means, around: Circumstances, attempt: Attempt, log: Log) -> Look:
@@ -48,7 +49,7 @@ async def _verify(means: Means, around: Circumstances, attempt: Attempt, log: Lo
     if attempt.verify_until is not None and around.now < attempt.verify_until:
         return attempt.verify_until - around.now
     log(f"{attempt.action} {attempt.project} did not help: {around.incident.title}")
-    within = format_duration(verify_within(means, attempt))
+    within = format_duration(verify_within(attempt, means.settings))
     return await end(means, attempt, "failed", f"not well within {within}")
 
 
@@ -129,7 +130,7 @@ async def give_up_on(means: Means, attempt: Attempt, now: datetime) -> Look:
             actor=means.hub,
             reason=why,
             outcome=why,
-            verify_within=max(left, verify_within(means, attempt)),
+            verify_within=max(left, verify_within(attempt, means.settings)),
         )
         if moved is not None:
             told = f"may or may not have had its effect: {why}"
@@ -166,12 +167,6 @@ async def end(
             )
             await events.append(connection, [event])
     return AT_ONCE
-
-
-def verify_within(means: Means, attempt: Attempt) -> timedelta:
-    """Return how long an attempt has to help: what its rule said, else what the hub file says."""
-    seconds = attempt.plan.get("verify_within_s")
-    return means.settings.verify_within if seconds is None else timedelta(seconds=seconds)
 
 
 async def note_taken_back(means: Means, done: Attempt) -> None:
